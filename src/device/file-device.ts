@@ -1,0 +1,216 @@
+/**
+ * The medium on a real system: a regular file or a block device, read and written through a file
+ * descriptor at explicit offsets.
+ *
+ * What the system leaves to its callers is done here:
+ *  - A transfer may be cut short; the rest is asked for until all is done or the system says why not.
+ *  - A descriptor number is used again as soon as it is closed. `close` therefore waits for the calls
+ *    under way, or a late write could land in a file that somebody else has opened since.
+ *  - A flush is `fdatasync`, which includes the size of the file but not its entry in the directory.
+ *  - A discard punches a hole. Not every file system can; then it does nothing, as promise 4 allows.
+ */
+import fs from "node:fs";
+import { readFile, stat } from "node:fs/promises";
+import { trim } from "fs-native-extensions";
+import { BlockspaceError } from "../base/errors.ts";
+import { type CreateOptions, type Device, checkWithin } from "./device.ts";
+import { closedError, codeOf, entryError, ioError } from "./medium-error.ts";
+import * as system from "./system-calls.ts";
+
+const { O_CREAT, O_EXCL, O_RDONLY, O_RDWR, O_TRUNC } = fs.constants;
+
+/** The system takes no more chunks than this in one `writev` (`IOV_MAX` on Linux). */
+const MAX_CHUNKS = 1024;
+/** Block devices punch whole logical blocks only; none in use here has larger ones than a page. */
+const PUNCH_ALIGNMENT = 4096;
+const SECTOR_BYTES = 512;
+const ZEROES: Uint8Array = new Uint8Array(2 ** 20);
+
+type Kind = "file" | "block device";
+
+export class FileDevice implements Device {
+  readonly path: string;
+  readonly size: number;
+  readonly #fd: number;
+  readonly #kind: Kind;
+  #running = 0;
+  #whenIdle: (() => void) | undefined;
+  #closed: Promise<void> | undefined;
+
+  private constructor(fd: number, path: string, size: number, kind: Kind) {
+    this.#fd = fd;
+    this.path = path;
+    this.size = size;
+    this.#kind = kind;
+  }
+
+  /**
+   * Opens what is at `path`; `ENOENT` when nothing is. A block device that the system uses itself
+   * (a mounted file system, a swap area) is not opened for writing: `EIO`, with `EBUSY` as cause.
+   */
+  static async open(path: string, mode: "read" | "write"): Promise<FileDevice> {
+    try {
+      const stats = await stat(path);
+      // Asked before opening, since to open a FIFO waits for its other end.
+      if (!stats.isFile() && !stats.isBlockDevice()) {
+        throw new BlockspaceError("EIO", `${path} is neither a file nor a block device`, { path });
+      }
+      const kind = stats.isBlockDevice() ? "block device" : "file";
+      const exclusively = kind === "block device" ? O_EXCL : 0;
+      const fd = await system.open(path, mode === "read" ? O_RDONLY : O_RDWR | exclusively);
+      return await orClose(fd, async () => new FileDevice(fd, path, await sizeOf(fd, kind), kind));
+    } catch (error) {
+      throw entryError("opening", path, error);
+    }
+  }
+
+  /** Creates the file at `path`, or empties the one that is there, and lays it out. */
+  static async create(path: string, options: CreateOptions): Promise<FileDevice> {
+    try {
+      const fd = await system.open(path, O_RDWR | O_CREAT | O_TRUNC);
+      return await orClose(fd, async () => {
+        if (options.layout === "sparse") await system.ftruncate(fd, options.size);
+        else await fillWithZeroes(fd, options.size);
+        return new FileDevice(fd, path, options.size, "file");
+      });
+    } catch (error) {
+      throw entryError("creation", path, error);
+    }
+  }
+
+  async read(target: Uint8Array, offset: number): Promise<void> {
+    await this.#perform("read", offset, target.length, () => readAll(this.#fd, target, offset));
+  }
+
+  async write(chunks: readonly Uint8Array[], offset: number): Promise<void> {
+    const length = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
+    await this.#perform("write", offset, length, () => writeAll(this.#fd, chunks, offset));
+  }
+
+  async flush(): Promise<void> {
+    await this.#perform("flush", 0, 0, () => system.fdatasync(this.#fd));
+  }
+
+  async discard(offset: number, length: number): Promise<void> {
+    await this.#perform("discard", offset, length, async () => {
+      const unit = this.#kind === "file" ? 1 : PUNCH_ALIGNMENT;
+      const start = Math.ceil(offset / unit) * unit;
+      const end = Math.floor((offset + length) / unit) * unit;
+      if (end > start) await punch(this.#fd, start, end - start);
+    });
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
+    if (this.#running > 0) {
+      await new Promise<void>((resolve) => {
+        this.#whenIdle = resolve;
+      });
+    }
+    try {
+      await system.close(this.#fd);
+    } catch (error) {
+      throw ioError(`closing of ${this.path}`, { path: this.path }, error);
+    }
+  }
+
+  /** Runs one call: not after `close`, within the device, and counted until it is over. */
+  async #perform(
+    what: string,
+    offset: number,
+    length: number,
+    work: () => Promise<void>,
+  ): Promise<void> {
+    if (this.#closed) throw closedError(this.path);
+    checkWithin(this, offset, length);
+    this.#running++;
+    try {
+      await work();
+    } catch (error) {
+      const place = { path: this.path, ...(what === "flush" ? {} : { offset, length }) };
+      throw ioError(`${what} of ${this.path}`, place, error);
+    } finally {
+      if (--this.#running === 0) this.#whenIdle?.();
+    }
+  }
+}
+
+/** The result of `work`, which owns `fd` from then on; closes `fd` when it fails. */
+async function orClose<T>(fd: number, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    await system.close(fd);
+    throw error;
+  }
+}
+
+/** `stat` gives the size of a file; that of a block device stands in sysfs, in sectors. */
+async function sizeOf(fd: number, kind: Kind): Promise<number> {
+  const { size, rdev } = await system.fstat(fd);
+  if (kind === "file") return Number(size);
+  // How Linux packs the two halves of a device number: 12 + 20 bits, and more of each above.
+  const major = ((rdev >> 8n) & 0xfffn) | ((rdev >> 32n) & ~0xfffn);
+  const minor = (rdev & 0xffn) | ((rdev >> 12n) & ~0xffn & 0xffffffffn);
+  const path = `/sys/dev/block/${major}:${minor}/size`;
+  try {
+    return Number(await readFile(path, "utf8")) * SECTOR_BYTES;
+  } catch (error) {
+    throw ioError(`reading the size of the block device from ${path}`, { path }, error);
+  }
+}
+
+async function readAll(fd: number, target: Uint8Array, offset: number): Promise<void> {
+  let done = 0;
+  while (done < target.length) {
+    const count = await system.read(fd, done === 0 ? target : target.subarray(done), offset + done);
+    if (count === 0) throw new Error(`it ends at ${offset + done}: it was cut since it was opened`);
+    done += count;
+  }
+}
+
+async function writeAll(fd: number, chunks: readonly Uint8Array[], offset: number): Promise<void> {
+  let rest = chunks.filter((chunk) => chunk.length > 0);
+  let position = offset;
+  while (rest.length > 0) {
+    const [first] = rest as [Uint8Array];
+    const count = await (rest.length === 1
+      ? system.write(fd, first, position)
+      : system.writev(fd, rest.slice(0, MAX_CHUNKS), position));
+    if (count === 0) throw new Error(`the system took nothing at ${position}`);
+    position += count;
+    rest = without(rest, count);
+  }
+}
+
+/** What is left of `chunks` after their first `count` bytes. */
+function without(chunks: Uint8Array[], count: number): Uint8Array[] {
+  let index = 0;
+  let left = count;
+  for (let chunk = chunks[0]; chunk !== undefined && chunk.length <= left; chunk = chunks[index]) {
+    left -= chunk.length;
+    index++;
+  }
+  const rest = chunks.slice(index);
+  if (left > 0 && rest[0]) rest[0] = rest[0].subarray(left);
+  return rest;
+}
+
+async function fillWithZeroes(fd: number, size: number): Promise<void> {
+  for (let offset = 0; offset < size; offset += ZEROES.length) {
+    await writeAll(fd, [ZEROES.subarray(0, Math.min(ZEROES.length, size - offset))], offset);
+  }
+}
+
+async function punch(fd: number, offset: number, length: number): Promise<void> {
+  try {
+    await trim(fd, offset, length);
+  } catch (error) {
+    const code = codeOf(error);
+    if (code !== "EOPNOTSUPP" && code !== "ENOTSUP") throw error;
+  }
+}

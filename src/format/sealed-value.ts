@@ -1,0 +1,55 @@
+/**
+ * The values of a checkpoint environment: a body that its own codec understands, and a seal.
+ *
+ * | offset | size | field                                                    |
+ * | ------ | ---- | -------------------------------------------------------- |
+ * | 0      | n    | body                                                     |
+ * | n      | 4    | CRC-32C of the 8-byte key followed by the body, u32      |
+ *
+ * LMDB does not notice damage to its file. The seal does, and since it covers the key as well, a
+ * sound value in the wrong place (a misdirected page) is noticed too (promise I6).
+ */
+import { viewOf } from "../base/bytes.ts";
+import { crc32c } from "../base/checksum.ts";
+import { BlockspaceError } from "../base/errors.ts";
+import { CHECKPOINT_KEY_BYTES, encodeKey } from "./checkpoint-key.ts";
+
+export const SEAL_BYTES = 4;
+
+const key = new Uint8Array(CHECKPOINT_KEY_BYTES);
+
+function checksum(kind: number, id: number, body: Uint8Array): number {
+  return crc32c(body, crc32c(encodeKey(kind, id, key)));
+}
+
+/** The value to store: a copy of the body with its seal. */
+export function seal(kind: number, id: number, body: Uint8Array): Uint8Array {
+  const value = new Uint8Array(body.length + SEAL_BYTES);
+  value.set(body);
+  viewOf(value).setUint32(body.length, checksum(kind, id, body), true);
+  return value;
+}
+
+/** The body of a stored value, as a view into it; `ECORRUPT` when the seal does not match. */
+export function open(kind: number, id: number, value: Uint8Array): Uint8Array {
+  const stored = sealOf(kind, id, value);
+  const body = value.subarray(0, value.length - SEAL_BYTES);
+  if (checksum(kind, id, body) !== stored) {
+    throw new BlockspaceError(
+      "ECORRUPT",
+      `value ${id} of kind ${kind} does not match its checksum`,
+    );
+  }
+  return body;
+}
+
+/** The checksum that a value carries, taken as it stands; `ECORRUPT` when there is no room for one. */
+export function sealOf(kind: number, id: number, value: Uint8Array): number {
+  if (value.length < SEAL_BYTES) {
+    throw new BlockspaceError(
+      "ECORRUPT",
+      `value ${id} of kind ${kind} has ${value.length} bytes, too few for a checksum`,
+    );
+  }
+  return viewOf(value).getUint32(value.length - SEAL_BYTES, true);
+}

@@ -1,0 +1,150 @@
+/**
+ * Checkpoints: the whole state as of one LSN into the environment whose turn it is, while commits go
+ * on. The order is what makes it safe:
+ *
+ *  1. In one moment: the open batch is sealed, all pending data is taken for writing, and the state
+ *     is frozen. The checkpoint's LSN is that of the sealed batch.
+ *  2. The sealed batch becomes durable in the journal, which must never be behind a checkpoint.
+ *  3. The data is written to its place and the data device is flushed.
+ *  4. The environment commits (on a worker thread) and its closing record is read back.
+ *  5. Blocks that neither checkpoint refers to any more stop being busy, once reads under way have
+ *     ended and holes are punched into them (promise I4).
+ *  6. Journal files behind the older of the two checkpoints are recycled.
+ */
+import { isBlockspaceError } from "../base/errors.ts";
+import { deltaFor } from "../checkpoint/delta.ts";
+import type { Environment } from "../checkpoint/environment.ts";
+import type { Journal } from "../journal/journal.ts";
+import type { Environments } from "../replay/replay.ts";
+import type { BlockRun } from "../space/busy.ts";
+import { addressOf, blocksIn } from "../space/geometry.ts";
+import type { Engine } from "./engine.ts";
+
+/** Shorter holes are not punched unless they empty a segment: the call would cost more than it gives. */
+const LEAST_HOLE_BYTES = 64 * 1024;
+
+export class Checkpointer {
+  readonly #engine: Engine;
+  readonly #journal: Journal;
+  readonly #environments: Environments;
+  #running: Promise<void> | undefined;
+  #journalBytesAtFreeze = 0;
+  /** Checkpoints since the host was opened. */
+  count = 0;
+
+  constructor(engine: Engine, journal: Journal, environments: Environments) {
+    this.#engine = engine;
+    this.#journal = journal;
+    this.#environments = { ...environments };
+  }
+
+  /** The LSN of the newest durable checkpoint. */
+  get lsn(): number {
+    return this.#environments.lsn;
+  }
+
+  /** Journal bytes written since the last checkpoint began. */
+  get journalBytesSince(): number {
+    return this.#journal.bytesWritten - this.#journalBytesAtFreeze;
+  }
+
+  /** Makes a checkpoint; joins the one that is running, if one is. */
+  async run(): Promise<void> {
+    this.#running ??= this.#make().finally(() => {
+      this.#running = undefined;
+    });
+    await this.#running;
+  }
+
+  /** Makes a checkpoint that holds everything up to this moment. */
+  async runAnew(): Promise<void> {
+    if (this.#running) await this.#running;
+    await this.run();
+  }
+
+  /** Resolves when no checkpoint runs. */
+  async settled(): Promise<void> {
+    await this.#running?.catch(() => undefined);
+  }
+
+  async #make(): Promise<void> {
+    const { health } = this.#engine;
+    health.checkWritable();
+    try {
+      const former = this.#environments.lsn;
+      await this.#write();
+      await this.#releaseBusy();
+      await this.#journal.recycle(former);
+      this.count++;
+    } catch (cause) {
+      throw health.failure ?? health.fail("a checkpoint", cause);
+    }
+  }
+
+  /** Steps 1 to 4. */
+  async #write(): Promise<void> {
+    const { state, committer, pending, device } = this.#engine;
+    const environments = this.#environments;
+    const sealed = committer.sealAndFlush();
+    const written = pending.writeOut();
+    written.catch(() => undefined);
+    const frozen = state.freeze();
+    this.#journalBytesAtFreeze = this.#journal.bytesWritten;
+    const journalChecksum = await sealed;
+    await written;
+    await device.flush();
+    const { a, b, newest } = environments;
+    const target = newest === a ? b : a;
+    const reset = !isOneBehind(target, newest);
+    const lastChangedKeys = state.changedKeys;
+    const source = { target, newest, lastChangedKeys, frozen, journalChecksum, reset };
+    const epoch = environments.epoch + 1;
+    await target.commit(deltaFor(source), { epoch, lsn: frozen.lsn, reset });
+    state.thaw(target);
+    Object.assign(environments, { newest: target, epoch, lsn: frozen.lsn });
+  }
+
+  /** Step 5. */
+  async #releaseBusy(): Promise<void> {
+    const { state, readers, pinned } = this.#engine;
+    const { busy } = state.segments;
+    await readers.drained();
+    const runs = busy.leaving((pblock) => pinned.has(pblock));
+    for (const hole of this.#holes(runs)) {
+      const { geometry } = state;
+      const length = hole.count * geometry.blockSize;
+      await this.#engine.device.discard(addressOf(geometry, hole.pblock), length);
+    }
+    busy.release();
+  }
+
+  /** What of the leaving runs is worth a hole: whole segments, and long runs. */
+  #holes(runs: readonly BlockRun[]): BlockRun[] {
+    const { state, allocator } = this.#engine;
+    const { geometry } = state;
+    const leaving = new Map<number, number>();
+    const segmentOf = (run: BlockRun): number => Math.floor(run.pblock / geometry.segmentBlocks);
+    for (const run of runs) {
+      leaving.set(segmentOf(run), (leaving.get(segmentOf(run)) ?? 0) + run.count);
+    }
+    const holes: BlockRun[] = [];
+    for (const [segment, count] of leaving) {
+      if (allocator.used(segment) > count) continue;
+      holes.push({ pblock: segment * geometry.segmentBlocks, count: blocksIn(geometry, segment) });
+    }
+    const emptied = new Set(holes.map(segmentOf));
+    const least = LEAST_HOLE_BYTES / geometry.blockSize;
+    return holes.concat(runs.filter((run) => run.count >= least && !emptied.has(segmentOf(run))));
+  }
+}
+
+/** True when the target holds exactly the checkpoint before the newest. */
+function isOneBehind(target: Environment, newest: Environment): boolean {
+  try {
+    const epoch = target.closing()?.epoch;
+    return epoch !== undefined && epoch === (newest.closing()?.epoch ?? 0) - 1;
+  } catch (error) {
+    if (isBlockspaceError(error, "ECORRUPT")) return false;
+    throw error;
+  }
+}

@@ -1,0 +1,131 @@
+/**
+ * The cleaner makes segments wholly free again: it copies the live blocks of the emptiest ones to
+ * new places, and one `relocate` record moves every map that refers to them, snapshots included.
+ *
+ * A run is copied and its record made as one task in the order of submission, so nothing changes
+ * between the look at a block and its move. What cannot be read or does not match its checksum stays
+ * where it is, for fsck to see.
+ */
+import { crc32c } from "../base/checksum.ts";
+import { BlockspaceError, isBlockspaceError, messageOf } from "../base/errors.ts";
+import type { BlockRun } from "../space/busy.ts";
+import { addressOf, blocksIn } from "../space/geometry.ts";
+import type { Engine } from "./engine.ts";
+
+/** A segment this full is not worth copying. */
+const FULL_ENOUGH = 0.75;
+
+/** What a run of the cleaner did; sizes in bytes. */
+export interface CleanerReport {
+  segments: number;
+  bytesMoved: number;
+  /** Why blocks were left where they are, if any were. */
+  problems: string[];
+}
+
+/** Empties the emptiest segments until no more can be gained, or the caller's signal aborts. */
+export async function compact(engine: Engine, signal?: AbortSignal): Promise<CleanerReport> {
+  const report: CleanerReport = { segments: 0, bytesMoved: 0, problems: [] };
+  for (const segment of candidates(engine)) {
+    if (signal?.aborted) break;
+    const task = (): Promise<boolean> => emptySegment(engine, segment, report);
+    const done = (await engine.sequencer.run(task)) || (await afterRelease(engine, task));
+    if (!done) break;
+    report.segments++;
+  }
+  await releaseBusy(engine);
+  return report;
+}
+
+/** Emptied segments come free with the second checkpoint; then there may be room again. */
+async function afterRelease(engine: Engine, task: () => Promise<boolean>): Promise<boolean> {
+  await releaseBusy(engine);
+  return engine.sequencer.run(task);
+}
+
+async function releaseBusy(engine: Engine): Promise<void> {
+  await engine.checkpointer.runAnew();
+  await engine.checkpointer.runAnew();
+}
+
+/** Segments worth emptying, the emptiest first. */
+function candidates(engine: Engine): number[] {
+  const { geometry, live } = engine.state.segments;
+  const worth: number[] = [];
+  for (let segment = 0; segment < geometry.segments; segment++) {
+    const used = live[segment]! / blocksIn(geometry, segment);
+    if (used > 0 && used < FULL_ENOUGH) worth.push(segment);
+  }
+  return worth.toSorted((a, b) => live[a]! - live[b]!);
+}
+
+/** Moves the live runs of a segment away; false when there is no room for one. */
+async function emptySegment(
+  engine: Engine,
+  segment: number,
+  report: CleanerReport,
+): Promise<boolean> {
+  await engine.reclaimAll();
+  for (const run of liveRuns(engine, segment)) {
+    const target = engine.allocator.takeWhole(run.count, segment);
+    if (!target || engine.ledger.free < run.count) return false;
+    engine.allocator.hold(target);
+    try {
+      await copyRun(engine, run, target);
+    } catch (error) {
+      if (!isBlockspaceError(error, "EBADSUM")) throw error;
+      report.problems.push(messageOf(error));
+      continue;
+    } finally {
+      engine.allocator.unhold(target);
+    }
+    const { pblock: from, count } = run;
+    const record = { type: "relocate", from, to: target.pblock, count } as const;
+    engine.commitNow({ changes: [{ type: "record", record, submitted: true }] });
+    report.bytesMoved += count * engine.state.geometry.blockSize;
+  }
+  return true;
+}
+
+/** Maximal runs of live blocks; a run with a pinned block is left alone. */
+function liveRuns(engine: Engine, segment: number): BlockRun[] {
+  const { geometry } = engine.state;
+  const record = engine.state.segments.record(segment);
+  const base = segment * geometry.segmentBlocks;
+  const runs: BlockRun[] = [];
+  for (let i = 0; i < blocksIn(geometry, segment); i++) {
+    if (!record?.refs[i]) continue;
+    const last = runs.at(-1);
+    if (last && last.pblock + last.count === base + i) last.count++;
+    else runs.push({ pblock: base + i, count: 1 });
+  }
+  const isPinned = ({ pblock, count }: BlockRun): boolean =>
+    Array.from({ length: count }, (_, i) => pblock + i).some((at) => engine.pinned.has(at));
+  return runs.filter((run) => !isPinned(run));
+}
+
+async function copyRun(engine: Engine, run: BlockRun, target: BlockRun): Promise<void> {
+  const { geometry, segments } = engine.state;
+  const { blockSize, segmentBlocks } = geometry;
+  const image = new Uint8Array(run.count * blockSize);
+  await engine.device.read(image, addressOf(geometry, run.pblock));
+  const record = segments.record(Math.floor(run.pblock / segmentBlocks))!;
+  for (let i = 0; i < run.count; i++) {
+    const block = image.subarray(i * blockSize, (i + 1) * blockSize);
+    const waiting = engine.pending.get(run.pblock + i);
+    if (waiting) block.set(waiting);
+    const index = (run.pblock + i) % segmentBlocks;
+    if (record.written[index] === 1 && crc32c(block) !== record.checksums[index]) {
+      const address = addressOf(geometry, run.pblock + i);
+      throw new BlockspaceError(
+        "EBADSUM",
+        `the block at address ${address} does not match its checksum`,
+        {
+          address,
+          length: blockSize,
+        },
+      );
+    }
+  }
+  await engine.writeData(image, target.pblock);
+}

@@ -1,0 +1,193 @@
+/**
+ * Group commit (promise I1): commits gather in an open batch; when somebody waits for durability, or
+ * the batch is full, it is sealed and goes out with one journal write and one flush for all who wait,
+ * while the next batch gathers. One batch is in flight at a time, which is what lets the journal's
+ * reader tell a torn tail from damage.
+ *
+ * A batch with little data carries it in its frame, so that one flush suffices. A batch with much
+ * data, or whose data was written to its place before, has the data device flushed first.
+ */
+import type { Device } from "../device/device.ts";
+import { ByteWriter } from "../format/byte-writer.ts";
+import { writeCommit } from "../format/journal-frame.ts";
+import type { JournalRecord } from "../format/records.ts";
+import type { Journal } from "../journal/journal.ts";
+import type { Health } from "./health.ts";
+import type { PendingData } from "./pending.ts";
+
+/** Bytes of data from which on a batch does not carry it: writing twice would cost more. */
+const MOST_INLINE_BYTES = 64 * 1024;
+/** Bytes of commits from which on a batch goes out by itself. */
+const FULL_BATCH_BYTES = 1024 * 1024;
+
+interface Batch {
+  firstLsn: number;
+  commits: number;
+  writer: ByteWriter;
+  /** Data blocks in the order of the records. */
+  data: Uint8Array[];
+  dataBytes: number;
+  /** Some of its data is on the data device, or on its way there, and must be flushed first. */
+  direct: boolean;
+  /** Somebody waits for it, so it goes out although it is not full. */
+  wanted: boolean;
+  /** The write-out of its data, begun when it was sealed. */
+  written: Promise<void> | undefined;
+  /** Resolves with the checksum of its frame when it is durable. */
+  done: Promise<number>;
+  settle: { resolve: (checksum: number) => void; reject: (error: unknown) => void };
+}
+
+export interface CommitterParts {
+  journal: Journal;
+  device: Device;
+  pending: PendingData;
+  health: Health;
+}
+
+export class Committer {
+  readonly #parts: CommitterParts;
+  #open: Batch;
+  readonly #sealed: Batch[] = [];
+  #running = false;
+  #durableLsn: number;
+  /** Batches that went out since the host was opened. */
+  batches = 0;
+
+  constructor(parts: CommitterParts, lsn: number) {
+    this.#parts = parts;
+    this.#durableLsn = lsn;
+    this.#open = newBatch(lsn + 1);
+  }
+
+  get durableLsn(): number {
+    return this.#durableLsn;
+  }
+
+  /** Bytes of the commits that are not in the journal yet. */
+  get waitingBytes(): number {
+    return this.#sealed.reduce((sum, batch) => sum + batch.writer.length, this.#open.writer.length);
+  }
+
+  /**
+   * Adds the next commit. `data` are its blocks in the order of its records; `direct` says that data
+   * it refers to was written to its place already.
+   */
+  add(records: readonly JournalRecord[], data: readonly Uint8Array[], direct: boolean): void {
+    const batch = this.#open;
+    writeCommit(batch.writer, records);
+    batch.commits++;
+    for (const block of data) batch.dataBytes += block.length;
+    batch.direct ||= direct || batch.dataBytes > MOST_INLINE_BYTES;
+    if (batch.direct) batch.data = [];
+    else batch.data.push(...data);
+    if (batch.writer.length >= FULL_BATCH_BYTES) {
+      this.seal();
+      this.#start();
+    }
+  }
+
+  /** Data of the open batch is being written to its place ahead of the batch. */
+  dataWentAhead(): void {
+    if (this.#open.dataBytes === 0) return;
+    this.#open.direct = true;
+    this.#open.data = [];
+  }
+
+  /** Closes the open batch at this moment; what is added from now on is in the next one. */
+  seal(): void {
+    const batch = this.#open;
+    if (batch.commits === 0) return;
+    if (batch.direct && batch.dataBytes > 0) {
+      batch.written = this.#parts.pending.writeOut();
+      batch.written.catch(() => undefined);
+    }
+    this.#sealed.push(batch);
+    this.#open = newBatch(batch.firstLsn + batch.commits);
+  }
+
+  /** Resolves when every commit added so far is durable. */
+  async flush(): Promise<void> {
+    this.#parts.health.checkWritable();
+    const batch = this.#open.commits > 0 ? this.#open : this.#sealed.at(-1);
+    if (!batch) return;
+    batch.wanted = true;
+    this.#start();
+    await batch.done;
+  }
+
+  /**
+   * Seals the open batch at this moment and resolves, when all sealed ones are durable, with the
+   * checksum of the last of their frames.
+   */
+  async sealAndFlush(): Promise<number> {
+    this.seal();
+    const last = this.#sealed.at(-1);
+    if (!last) return this.#parts.journal.checksum;
+    this.#start();
+    return last.done;
+  }
+
+  #start(): void {
+    if (this.#running) return;
+    this.#running = true;
+    this.#run().catch(() => undefined);
+  }
+
+  /** Sends batches out until nobody waits for more; a failure is told to all who wait. */
+  async #run(): Promise<void> {
+    try {
+      // Writers that run in this turn of the event loop join the batch before it is sealed.
+      await Promise.resolve();
+      while (this.#sealed.length > 0 || this.#open.wanted) {
+        if (this.#sealed.length === 0) this.seal();
+        const batch = this.#sealed[0]!;
+        await this.#send(batch);
+        this.#sealed.shift();
+        this.#durableLsn = batch.firstLsn + batch.commits - 1;
+        this.batches++;
+        batch.settle.resolve(this.#parts.journal.checksum);
+      }
+    } catch (cause) {
+      const error = this.#parts.health.fail("a journal write", cause);
+      for (const batch of [...this.#sealed, this.#open]) batch.settle.reject(error);
+    } finally {
+      this.#running = false;
+    }
+  }
+
+  async #send(batch: Batch): Promise<void> {
+    const { device, journal } = this.#parts;
+    this.#parts.health.checkWritable();
+    if (batch.direct) {
+      await batch.written;
+      await device.flush();
+    }
+    await journal.append({
+      firstLsn: batch.firstLsn,
+      commits: batch.commits,
+      bytes: batch.writer.view(),
+      data: batch.data,
+    });
+  }
+}
+
+function newBatch(firstLsn: number): Batch {
+  let settle!: Batch["settle"];
+  const done = new Promise<number>((resolve, reject) => {
+    settle = { resolve, reject };
+  });
+  done.catch(() => undefined);
+  return {
+    firstLsn,
+    commits: 0,
+    writer: new ByteWriter(),
+    data: [],
+    dataBytes: 0,
+    direct: false,
+    wanted: false,
+    written: undefined,
+    done,
+    settle,
+  };
+}

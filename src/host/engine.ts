@@ -1,0 +1,374 @@
+/**
+ * The heart of a running host: one state, one order of changes, one way in which a plan becomes a
+ * commit. Everything that changes anything comes through {@link Engine.submit}:
+ *
+ *     order (sequencer) → room (memory, journal, space) → plan → records, applied as they are made
+ *     → the open batch (committer) → journal → and, in the background, home (pending, checkpoints)
+ */
+import { checkSignal } from "../base/arguments.ts";
+import { BlockspaceError } from "../base/errors.ts";
+import { blockChecksums } from "../base/checksum.ts";
+import type { Device } from "../device/device.ts";
+import type { JournalRecord } from "../format/records.ts";
+import { checkCommitSize, type Journal } from "../journal/journal.ts";
+import { produceCommit } from "../replay/apply.ts";
+import type { Environments } from "../replay/replay.ts";
+import type { State } from "../replay/state.ts";
+import { Allocator } from "../space/allocator.ts";
+import { addressOf } from "../space/geometry.ts";
+import { Ledger } from "../space/ledger.ts";
+import { Checkpointer } from "./checkpointer.ts";
+import { Committer } from "./committer.ts";
+import { Health } from "./health.ts";
+import { PendingData } from "./pending.ts";
+import { blocksNeeded, type Plan, type WriteChange, writeRuns } from "./plan.ts";
+import { pieces } from "./pieces.ts";
+import { Readers } from "./readers.ts";
+import { Sequencer } from "./sequencer.ts";
+
+/** Map nodes taken apart by one reclaim record. */
+const RECLAIM_NODES = 32;
+/** About what one block of a write costs in records, at worst. */
+const RECORD_BYTES_PER_BLOCK = 28;
+
+/** Limits that the caller set, in bytes. */
+export interface Limits {
+  journalSize: number;
+  cacheSize: number;
+  maxDirty: number;
+}
+
+/** What the host did since it was opened. */
+export interface Counters {
+  commits: number;
+  records: number;
+  reads: number;
+  bytesRead: number;
+  bytesWritten: number;
+}
+
+export interface EngineParts {
+  state: State;
+  device: Device;
+  journal: Journal;
+  environments: Environments;
+  limits: Limits;
+  readOnly: boolean;
+}
+
+export class Engine {
+  readonly state: State;
+  readonly device: Device;
+  readonly readOnly: boolean;
+  readonly health: Health = new Health();
+  readonly sequencer: Sequencer = new Sequencer();
+  readonly readers: Readers = new Readers();
+  readonly allocator: Allocator;
+  readonly ledger: Ledger;
+  readonly pending: PendingData;
+  readonly committer: Committer;
+  readonly checkpointer: Checkpointer;
+  /** Blocks that a cookie has staged where they are mapped; not to be written in place. */
+  readonly pinned: Set<number> = new Set();
+  /** By subvolume: the last commit that changed it. */
+  readonly changedLsn: Map<number, number> = new Map();
+  readonly counters: Counters = { commits: 0, records: 0, reads: 0, bytesRead: 0, bytesWritten: 0 };
+  readonly #limits: Limits;
+  readonly #journal: Journal;
+  #reclaiming = false;
+  #closing = false;
+
+  constructor(parts: EngineParts) {
+    const { state, device, journal } = parts;
+    this.state = state;
+    this.device = device;
+    this.readOnly = parts.readOnly;
+    this.#limits = parts.limits;
+    this.#journal = journal;
+    this.allocator = new Allocator(state.segments);
+    this.ledger = new Ledger(state.segments, this.allocator);
+    const isLive = (pblock: number): boolean => state.segments.references(pblock) > 0;
+    this.pending = new PendingData(device, state.geometry, isLive);
+    const { pending, health } = this;
+    this.committer = new Committer({ journal, device, pending, health }, state.lsn);
+    this.checkpointer = new Checkpointer(this, journal, parts.environments);
+  }
+
+  /**
+   * Orders a change: `makePlan` runs when its turn comes, and may read. Resolves with the LSN of the
+   * commit when it is visible, or with the last LSN when there was nothing to change.
+   */
+  async submit(makePlan: () => Plan | Promise<Plan>, signal?: AbortSignal): Promise<number> {
+    this.checkWritable();
+    if (this.sequencer.idle && this.#isRoomy()) {
+      const plan = makePlan();
+      if (!(plan instanceof Promise) && this.#fits(plan)) return this.commitNow(plan);
+      return this.sequencer.run(async () => this.#carryOut(await plan));
+    }
+    return this.sequencer.run(async () => {
+      await this.#makeRoom();
+      checkSignal(signal);
+      return this.#carryOut(await makePlan());
+    });
+  }
+
+  /** Refuses what a closed, failed or read-only host cannot do. */
+  checkWritable(): void {
+    this.checkOpen();
+    if (this.readOnly) {
+      throw new BlockspaceError("EROFS", "the host was opened read-only");
+    }
+    this.health.checkWritable();
+  }
+
+  checkOpen(): void {
+    if (this.#closing) throw new BlockspaceError("ECLOSED", "the host is closed");
+  }
+
+  /** Resolves when all commits so far are durable; a plan that still waits its turn is not one. */
+  async flush(): Promise<void> {
+    if (!this.sequencer.idle) await this.sequencer.settled();
+    if (!this.readOnly) await this.committer.flush();
+  }
+
+  /** Makes `blocks` available, from dead maps and busy blocks, or throws `ENOSPC`. */
+  async makeSpace(blocks: number, urgent = false): Promise<void> {
+    const enough = (): boolean => blocks <= this.#available(urgent);
+    for (let round = 0; round < 4 && !enough(); round++) {
+      while (this.state.nodes.dead.length > 0 && !enough()) {
+        await this.#reclaimStep();
+      }
+      if (enough() || this.state.segments.busy.count === 0) break;
+      await this.checkpointer.run();
+    }
+    if (enough()) return;
+    const { blockSize } = this.state.geometry;
+    throw new BlockspaceError(
+      "ENOSPC",
+      `${blocks * blockSize} bytes are needed and ${this.#available(urgent) * blockSize} are free`,
+    );
+  }
+
+  /** Takes all dead map nodes apart; for a task that has its turn. */
+  async reclaimAll(): Promise<void> {
+    while (this.state.nodes.dead.length > 0) await this.#reclaimStep();
+  }
+
+  /** Takes dead map nodes apart in the background, a step at a time between other commits. */
+  startReclaim(): void {
+    if (this.#reclaiming || this.readOnly || this.state.nodes.dead.length === 0) return;
+    this.#reclaiming = true;
+    this.#reclaim().catch(() => undefined);
+  }
+
+  /** Bytes of the journal files that a checkpoint may need. */
+  get journalBytes(): number {
+    return this.#journal.usedBytes;
+  }
+
+  /** Ends everything in the background; what is under way is finished. */
+  async stop(): Promise<void> {
+    this.#closing = true;
+    await this.sequencer.settled();
+    await this.checkpointer.settled();
+    await this.readers.drained();
+  }
+
+  async #reclaim(): Promise<void> {
+    try {
+      while (this.state.nodes.dead.length > 0 && !this.#closing && !this.health.failure) {
+        await this.sequencer.run(async () => {
+          if (!this.#closing && !this.health.failure) await this.#reclaimStep();
+        });
+      }
+    } finally {
+      this.#reclaiming = false;
+    }
+  }
+
+  async #reclaimStep(): Promise<void> {
+    if (!this.#isRoomy()) await this.#makeRoom();
+    if (this.state.nodes.dead.length > 0) this.commitNow(reclaimPlan());
+  }
+
+  #available(urgent: boolean): number {
+    return urgent ? this.ledger.unclaimed : this.ledger.free;
+  }
+
+  #fits(plan: Plan): boolean {
+    return this.#needed(plan) <= this.#available(plan.urgent === true);
+  }
+
+  #needed(plan: Plan): number {
+    return blocksNeeded(this.state, (pblock) => this.pinned.has(pblock), plan);
+  }
+
+  /** Memory and journal have room for another change. */
+  #isRoomy(): boolean {
+    const { journalSize, cacheSize, maxDirty } = this.#limits;
+    return (
+      this.pending.bytes + this.committer.waitingBytes < maxDirty &&
+      this.#journal.usedBytes < journalSize &&
+      this.state.dirtyBytes < cacheSize
+    );
+  }
+
+  /** Backpressure: waits until what was submitted before has left memory and journal. */
+  async #makeRoom(): Promise<void> {
+    const { journalSize, cacheSize, maxDirty } = this.#limits;
+    this.health.checkWritable();
+    if (this.pending.bytes + this.committer.waitingBytes >= maxDirty) {
+      await this.committer.flush();
+      await this.writeOut();
+    }
+    const full = this.#journal.usedBytes >= journalSize || this.state.dirtyBytes >= cacheSize;
+    if (full) await this.checkpointer.run();
+    // Files are recycled back to the older of two checkpoints, so one may not be enough.
+    if (this.#journal.usedBytes >= journalSize) await this.checkpointer.run();
+  }
+
+  /** Writes all pending data to its place; a failure is final. */
+  async writeOut(): Promise<void> {
+    try {
+      this.committer.dataWentAhead();
+      await this.pending.writeOut();
+    } catch (cause) {
+      throw this.health.fail("a data write", cause);
+    }
+  }
+
+  /** Writes whole blocks to their place now; they must be held. */
+  async writeData(image: Uint8Array, pblock: number): Promise<void> {
+    try {
+      await this.device.write([image], addressOf(this.state.geometry, pblock));
+    } catch (cause) {
+      throw this.health.fail("a data write", cause);
+    }
+  }
+
+  async #carryOut(plan: Plan): Promise<number> {
+    this.health.checkWritable();
+    const needed = this.#needed(plan);
+    if (needed > this.#available(plan.urgent === true)) await this.makeSpace(needed, plan.urgent);
+    return this.commitNow(plan);
+  }
+
+  /**
+   * Carries a plan out that has its turn and its space: from here to the end nothing waits, so
+   * nobody sees half of it.
+   */
+  commitNow(plan: Plan): number {
+    this.health.checkWritable();
+    checkCommitSize(this.#recordBytes(plan));
+    if (plan.changes.length === 0) {
+      plan.committed?.();
+      return this.state.lsn;
+    }
+    const data: Uint8Array[] = [];
+    let submitted = false;
+    let records: JournalRecord[];
+    try {
+      records = produceCommit(this.state, (emit) => {
+        for (const change of plan.changes) {
+          if (change.type === "write") this.#write(change, emit, data);
+          else if (change.type === "allocate") {
+            this.#allocate(change.subvolume, change.vblock, change.count, emit);
+          } else {
+            emit(change.record);
+            submitted ||= change.submitted === true;
+          }
+        }
+      });
+    } catch (cause) {
+      throw this.health.tear("a change of the state", cause);
+    }
+    this.committer.add(records, data, submitted);
+    this.counters.commits++;
+    this.counters.records += records.length;
+    for (const record of records) {
+      if ("subvolume" in record) this.changedLsn.set(record.subvolume, this.state.lsn);
+    }
+    plan.committed?.();
+    this.#startBackground();
+    return this.state.lsn;
+  }
+
+  #recordBytes(plan: Plan): number {
+    let blocks = plan.changes.length;
+    for (const change of plan.changes) {
+      if (change.type === "write") blocks += change.image.length / this.state.geometry.blockSize;
+    }
+    return blocks * RECORD_BYTES_PER_BLOCK;
+  }
+
+  #write(change: WriteChange, emit: (record: JournalRecord) => void, data: Uint8Array[]): void {
+    const { blockSize } = this.state.geometry;
+    const { subvolume, image } = change;
+    const count = image.length / blockSize;
+    const checksums = blockChecksums(image, blockSize);
+    const isPinned = (pblock: number): boolean => this.pinned.has(pblock);
+    for (const run of writeRuns(this.state, isPinned, {
+      subvolume,
+      vblock: change.vblock,
+      count,
+    })) {
+      let done = 0;
+      while (done < run.count) {
+        const vblock = run.vblock + done;
+        const at = vblock - change.vblock;
+        const fresh = run.inPlace === null;
+        const target = fresh
+          ? this.allocator.take(run.count - done)
+          : { pblock: run.inPlace!, count: run.count };
+        const sums = checksums.subarray(at, at + target.count);
+        const type = fresh ? "remap" : "convert";
+        emit({ type, subvolume, vblock, ...target, checksums: sums });
+        for (let i = 0; i < target.count; i++) {
+          const block = image.subarray((at + i) * blockSize, (at + i + 1) * blockSize);
+          this.pending.put(target.pblock + i, block);
+          data.push(block);
+        }
+        done += target.count;
+      }
+    }
+    this.counters.bytesWritten += image.length;
+  }
+
+  #allocate(
+    subvolume: number,
+    vblock: number,
+    count: number,
+    emit: (record: JournalRecord) => void,
+  ): void {
+    const { root } = this.state.catalogue.require(subvolume);
+    const holes = [...pieces(this.state, root, vblock, vblock + count)].filter(
+      (piece) => piece.pblock === null,
+    );
+    for (const hole of holes) {
+      let done = 0;
+      while (done < hole.count) {
+        const run = this.allocator.take(hole.count - done);
+        emit({ type: "remap", subvolume, vblock: hole.vblock + done, ...run, checksums: null });
+        done += run.count;
+      }
+    }
+  }
+
+  #startBackground(): void {
+    this.startReclaim();
+    if (!this.#wantsCheckpoint()) return;
+    this.checkpointer.run().catch(() => undefined);
+  }
+
+  /** A checkpoint is begun early enough that nobody has to wait for it. */
+  #wantsCheckpoint(): boolean {
+    const { journalSize, cacheSize } = this.#limits;
+    return (
+      this.checkpointer.journalBytesSince > journalSize / 3 || this.state.dirtyBytes > cacheSize / 2
+    );
+  }
+}
+
+function reclaimPlan(): Plan {
+  return { changes: [{ type: "record", record: { type: "reclaim", nodes: RECLAIM_NODES } }] };
+}

@@ -1,0 +1,281 @@
+/**
+ * The host: owns a store, hands out its subvolumes, and is the face of everything that concerns more
+ * than one of them.
+ */
+import { checkName, checkSignal, checkWhole, show } from "../base/arguments.ts";
+import { BlockspaceError } from "../base/errors.ts";
+import { differences } from "../map/diff.ts";
+import { UsageCounter } from "../map/usage.ts";
+import type { Recovery } from "../replay/replay.ts";
+import { type CleanerReport, compact } from "./cleaner.ts";
+import type { Engine } from "./engine.ts";
+import { openHost } from "./open.ts";
+import type { OpenHostOptions } from "./options.ts";
+import { Planner } from "./planner.ts";
+import { Staging } from "./staging.ts";
+import { hostStatistics, type Statistics } from "./statistics.ts";
+import { Subvolume, type WaitOptions } from "./subvolume.ts";
+import { Transaction } from "./transaction.ts";
+
+/** One subvolume in {@link Host.list}. */
+export interface SubvolumeInfo {
+  name: string;
+  id: number;
+  /** Bytes. */
+  size: number;
+  readOnly: boolean;
+  /** The name of the subvolume it was made from, if that is still there. */
+  source: string | null;
+  created: Date;
+}
+
+/** What a subvolume holds, in bytes. */
+export interface Usage {
+  /** Mapped by it, shared or not. */
+  referencedBytes: number;
+  /** Would come free if it were deleted. */
+  exclusiveBytes: number;
+}
+
+/** A byte range. */
+export interface ByteRange {
+  offset: number;
+  length: number;
+}
+
+/** What {@link Host.open} needs beside the engine; see `open.ts`. */
+export interface HostParts {
+  path: string;
+  uuid: string;
+  engine: Engine;
+  recovery: Recovery;
+  close: () => Promise<void>;
+}
+
+export class Host implements AsyncDisposable {
+  /** The directory of the store. */
+  readonly path: string;
+  readonly uuid: string;
+  /** What opening found and did. */
+  readonly recovery: Recovery;
+  readonly #engine: Engine;
+  readonly #staging: Staging;
+  readonly #handles = new Map<number, Subvolume>();
+  readonly #closeParts: () => Promise<void>;
+  #closed: Promise<void> | undefined;
+
+  /** @internal Hosts come from {@link Host.open}. */
+  constructor(parts: HostParts) {
+    this.path = parts.path;
+    this.uuid = parts.uuid;
+    this.recovery = parts.recovery;
+    this.#engine = parts.engine;
+    this.#staging = new Staging(parts.engine);
+    this.#closeParts = parts.close;
+  }
+
+  /**
+   * Opens the store in a directory, after a crash too; with `create` it is made when there is none.
+   *
+   * @throws `ENOENT` no store there; `ELOCKED` somebody has it open; `ECORRUPT` it is damaged and
+   * fsck should look; `ENOTSUP` a newer format; `EINVAL` an option that cannot be.
+   */
+  static async open(path: string, options: OpenHostOptions = {}): Promise<Host> {
+    return new Host(await openHost(path, options));
+  }
+
+  /** A new, empty subvolume of `size` bytes. */
+  async create(name: string, options: WaitOptions & { size: number }): Promise<Subvolume> {
+    const size = checkWhole("size", options?.size, 1);
+    await this.#change(options, (planner) => planner.create(name, size));
+    return this.get(name);
+  }
+
+  /** The subvolume of that name, or `ENOENT`. */
+  get(name: string): Subvolume {
+    this.#engine.checkOpen();
+    const entry = this.#engine.state.catalogue.named(checkName(name));
+    if (!entry) {
+      throw new BlockspaceError("ENOENT", `there is no subvolume "${name}"`, { subvolume: name });
+    }
+    const handle =
+      this.#handles.get(entry.id) ?? new Subvolume(this.#engine, this.#staging, entry.id);
+    this.#handles.set(entry.id, handle);
+    return handle;
+  }
+
+  /** All subvolumes, in the order in which they were made. */
+  list(): SubvolumeInfo[] {
+    this.#engine.checkOpen();
+    const { catalogue } = this.#engine.state;
+    return Array.from(catalogue.entries(), ({ name, id, size, readOnly, source, created }) => ({
+      name,
+      id,
+      size,
+      readOnly,
+      source: catalogue.get(source)?.name ?? null,
+      created: new Date(created),
+    }));
+  }
+
+  /** What each subvolume holds, by name. Walks every map node once, however many share it. */
+  usage(): Map<string, Usage> {
+    this.#engine.checkOpen();
+    const { nodes, segments, catalogue, geometry } = this.#engine.state;
+    const counter = new UsageCounter(nodes, (pblock, count) => {
+      let exclusive = 0;
+      for (let i = 0; i < count; i++) if (segments.references(pblock + i) === 1) exclusive++;
+      return exclusive;
+    });
+    const usage = new Map<string, Usage>();
+    for (const { name, root } of catalogue.entries()) {
+      usage.set(name, {
+        referencedBytes: counter.referenced(root) * geometry.blockSize,
+        exclusiveBytes: counter.exclusive(root) * geometry.blockSize,
+      });
+    }
+    return usage;
+  }
+
+  /** A read-only subvolume that holds everything submitted to `source` before the call. */
+  async snapshot(source: string, name: string, options: WaitOptions = {}): Promise<Subvolume> {
+    await this.#change(options, (planner) => planner.share("snapshot", source, name));
+    return this.get(name);
+  }
+
+  /** A writable subvolume that shares all blocks of `source` until either is written. */
+  async clone(source: string, name: string, options: WaitOptions = {}): Promise<Subvolume> {
+    await this.#change(options, (planner) => planner.share("clone", source, name));
+    return this.get(name);
+  }
+
+  /** Takes a subvolume back to what a snapshot of it, or of a relative, holds; size included. */
+  async rollback(name: string, snapshot: string, options: WaitOptions = {}): Promise<void> {
+    await this.#change(options, (planner) => {
+      const entry = planner.writable(planner.named(name).id);
+      const source = planner.named(snapshot);
+      if (!source.readOnly || source.family !== entry.family) {
+        throw new BlockspaceError(
+          "EINVAL",
+          `"${snapshot}" is not a snapshot of "${name}" or of a subvolume it shares blocks with`,
+          { subvolume: name },
+        );
+      }
+      planner.rollback(entry, source);
+      planner.afterwards(() => this.#staging.invalidate(entry.id, 0, Infinity));
+    });
+  }
+
+  async rename(name: string, to: string, options: WaitOptions = {}): Promise<void> {
+    await this.#change(options, (planner) => planner.rename(name, to));
+  }
+
+  /** Returns at once; the space comes back in the background. */
+  async delete(name: string, options: WaitOptions = {}): Promise<void> {
+    await this.#change(options, (planner) => {
+      const { id } = planner.delete(name);
+      planner.afterwards(() => {
+        this.#staging.invalidate(id, 0, Infinity);
+        this.#handles.delete(id);
+      });
+    });
+  }
+
+  /**
+   * Carries out everything that `gather` calls on the transaction as one commit, durable when it
+   * resolves; all of it or nothing.
+   */
+  async transact(
+    gather: (transaction: Transaction) => void | Promise<void>,
+    options: WaitOptions = {},
+  ): Promise<void> {
+    checkSignal(options.signal);
+    this.#engine.checkWritable();
+    if (typeof gather !== "function") {
+      throw new BlockspaceError("EINVAL", `transact() takes a function; given was ${show(gather)}`);
+    }
+    const transaction = new Transaction(this.#engine, this.#staging);
+    try {
+      await gather(transaction);
+    } finally {
+      transaction.end();
+    }
+    await this.#engine.submit(() => transaction.plan(), options.signal);
+    await this.#engine.flush();
+  }
+
+  /** Makes every change submitted so far durable. */
+  async flush(options: WaitOptions = {}): Promise<void> {
+    this.#engine.checkOpen();
+    checkSignal(options.signal);
+    await this.#engine.flush();
+  }
+
+  /** Writes the whole state down, so that the next opening replays nothing before this moment. */
+  async checkpoint(options: WaitOptions = {}): Promise<void> {
+    checkSignal(options.signal);
+    this.#engine.checkWritable();
+    if (!this.#engine.sequencer.idle) await this.#engine.sequencer.settled();
+    await this.#engine.checkpointer.runAnew();
+  }
+
+  /** Moves live blocks together, so that whole segments come free, and gives their space back. */
+  async compact(options: WaitOptions = {}): Promise<CleanerReport> {
+    checkSignal(options.signal);
+    this.#engine.checkWritable();
+    return compact(this.#engine, options.signal);
+  }
+
+  /** Ranges in which the contents of two subvolumes may differ, from their maps. */
+  *diff(a: string, b: string): Generator<ByteRange, void> {
+    const left = this.#engine.state.catalogue.get(this.get(a).id)!;
+    const right = this.#engine.state.catalogue.get(this.get(b).id)!;
+    const { nodes, geometry } = this.#engine.state;
+    const size = Math.max(left.size, right.size);
+    const blocks = Math.ceil(size / geometry.blockSize);
+    for (const range of differences(nodes, left.root, right.root, 0, blocks)) {
+      const offset = range.vblock * geometry.blockSize;
+      const end = Math.min(size, offset + range.count * geometry.blockSize);
+      yield { offset, length: end - offset };
+    }
+  }
+
+  statistics(): Statistics {
+    return hostStatistics(this.#engine);
+  }
+
+  /** Flushes, writes a checkpoint and lets go of the store. A second call waits for the first. */
+  async close(): Promise<void> {
+    this.#closed ??= this.#close();
+    await this.#closed;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #close(): Promise<void> {
+    const engine = this.#engine;
+    try {
+      await engine.stop();
+      if (engine.readOnly) return;
+      const { failure } = engine.health;
+      if (failure && engine.state.lsn > engine.committer.durableLsn) throw failure;
+      if (failure) return;
+      await engine.committer.flush();
+      if (engine.state.lsn > engine.checkpointer.lsn) await engine.checkpointer.run();
+    } finally {
+      await this.#closeParts();
+    }
+  }
+
+  async #change(options: WaitOptions, call: (planner: Planner) => void): Promise<void> {
+    checkSignal(options?.signal);
+    await this.#engine.submit(() => {
+      this.#engine.checkOpen();
+      const planner = new Planner(this.#engine);
+      call(planner);
+      return planner.plan();
+    }, options?.signal);
+  }
+}

@@ -1,0 +1,180 @@
+/**
+ * Opening a host: lock, superblock, data device, replay, engine. Nothing is written before replay
+ * has succeeded, and whatever was opened is closed again when it has not.
+ */
+import { resolve } from "node:path";
+import { BlockspaceError } from "../base/errors.ts";
+import { show } from "../base/arguments.ts";
+import type { Environment } from "../checkpoint/environment.ts";
+import { lmdbEnvironments } from "../checkpoint/lmdb-environment.ts";
+import type { Device } from "../device/device.ts";
+import { FileDevice } from "../device/file-device.ts";
+import { FileDirectory } from "../device/file-directory.ts";
+import type { Superblock } from "../format/superblock.ts";
+import { Journal } from "../journal/journal.ts";
+import { replay, type Replayed } from "../replay/replay.ts";
+import { geometryOf } from "../space/geometry.ts";
+import { Engine } from "./engine.ts";
+import type { HostParts } from "./host.ts";
+import { checkOptions, limitsOf, newStoreLayout, type OpenHostOptions } from "./options.ts";
+import {
+  createStore,
+  exists,
+  journalDirectory,
+  lockStore,
+  type NewStore,
+  openData,
+  prepareDirectory,
+  readSuperblock,
+  type StoreParts,
+} from "./store.ts";
+
+/** Opens a store in a directory of the file system. */
+export async function openHost(path: string, options: OpenHostOptions): Promise<HostParts> {
+  if (typeof path !== "string" || path === "") {
+    throw new BlockspaceError("EINVAL", `the path is ${show(path)}; allowed is a directory's path`);
+  }
+  checkOptions(options);
+  const { device } = options;
+  const parts: StoreParts = {
+    directory: new FileDirectory(resolve(path)),
+    environments: (directory, readOnly) => lmdbEnvironments(directory.path, { readOnly }),
+    ...(device === undefined ? {} : { openDevice: (mode) => FileDevice.open(device, mode) }),
+  };
+  return openStore(parts, options, async () =>
+    newStoreLayout(options, await sizeOfDevice(options)),
+  );
+}
+
+/** The size of a device that is there; a file that is not is created with the capacity asked for. */
+async function sizeOfDevice(options: OpenHostOptions): Promise<number | undefined> {
+  if (options.device === undefined) return undefined;
+  const device = await FileDevice.open(options.device, "read");
+  try {
+    return device.size;
+  } finally {
+    await device.close();
+  }
+}
+
+/** Opens a store made of any parts; `layout` is asked for when it must be made first. */
+export async function openStore(
+  parts: StoreParts,
+  options: OpenHostOptions,
+  layout: () => Promise<NewStore>,
+): Promise<HostParts> {
+  const readOnly = options.readOnly ?? false;
+  const limits = limitsOf(options);
+  const isThere = await exists(parts);
+  if (!isThere && !options.create) {
+    throw new BlockspaceError("ENOENT", `there is no store in ${parts.directory.path}`, {
+      path: parts.directory.path,
+    });
+  }
+  const closers: (() => Promise<void>)[] = [];
+  const closeAll = async (): Promise<void> => {
+    for (const close of closers.toReversed()) await close();
+  };
+  try {
+    if (!isThere) await prepareDirectory(parts);
+    await takeLock(parts, readOnly, closers);
+    if (!(await exists(parts))) {
+      await createStore(parts, await layout());
+      await closers.pop()!();
+      await takeLock(parts, readOnly, closers);
+    }
+    const superblock = await readSuperblock(parts);
+    checkAgainst(superblock, options);
+    const device = await openData(parts, superblock, readOnly ? "read" : "write");
+    closers.push(() => device.close());
+    const engine = await startEngine({ parts, superblock, device, limits, readOnly, closers });
+    const uuid = formatUuid(superblock.uuid);
+    return { path: parts.directory.path, uuid, ...engine, close: closeAll };
+  } catch (error) {
+    await closeAll();
+    throw error;
+  }
+}
+
+async function takeLock(
+  parts: StoreParts,
+  readOnly: boolean,
+  closers: (() => Promise<void>)[],
+): Promise<void> {
+  const lock = await lockStore(parts, readOnly);
+  closers.push(() => lock.release());
+}
+
+/** What an existing store cannot be any more. */
+function checkAgainst(superblock: Superblock, options: OpenHostOptions): void {
+  const { blockSize, capacityBlocks } = superblock;
+  if (options.blockSize !== undefined && options.blockSize !== blockSize) {
+    throw new BlockspaceError(
+      "EINVAL",
+      `blockSize is ${options.blockSize}; the store was made with ${blockSize}`,
+    );
+  }
+  const capacity = capacityBlocks * blockSize;
+  if (
+    options.capacity !== undefined &&
+    Math.floor(options.capacity / blockSize) !== capacityBlocks
+  ) {
+    throw new BlockspaceError(
+      "EINVAL",
+      `capacity is ${options.capacity}; the store was made with ${capacity}`,
+    );
+  }
+}
+
+interface Start {
+  parts: StoreParts;
+  superblock: Superblock;
+  device: Device;
+  limits: ReturnType<typeof limitsOf>;
+  readOnly: boolean;
+  closers: (() => Promise<void>)[];
+}
+
+async function startEngine(start: Start): Promise<Pick<HostParts, "engine" | "recovery">> {
+  const { parts, superblock, device, limits, readOnly, closers } = start;
+  const identity = {
+    storeId: superblock.uuid.subarray(0, 8),
+    alignment: superblock.journalAlignment,
+  };
+  const open = parts.environments(parts.directory.directory("checkpoint"), readOnly);
+  const openEnvironment = async (name: "a" | "b"): Promise<Environment> => {
+    const environment = await open(name);
+    closers.push(() => environment.close());
+    return environment;
+  };
+  const journalFiles = journalDirectory(parts);
+  const source = {
+    geometry: geometryOf(superblock),
+    journal: journalFiles,
+    identity,
+    openEnvironment,
+  };
+  const replayed = await replay(source, limits.cacheSize);
+  const { state, environments, end, recovery } = replayed;
+  const journal = new Journal(journalFiles, identity, limits.journalSize, end);
+  closers.push(() => journal.close());
+  if (!readOnly && end.doubtful) await journal.secure(end.doubtful);
+  const engine = new Engine({ state, device, journal, environments, limits, readOnly });
+  restore(engine, replayed);
+  if (!readOnly) engine.startReclaim();
+  return { engine, recovery };
+}
+
+/** Data that was only in the journal waits in memory until it is written to its place. */
+function restore(engine: Engine, replayed: Replayed): void {
+  for (const [pblock, block] of replayed.restored) {
+    if (engine.state.segments.references(pblock) > 0) engine.pending.put(pblock, block);
+  }
+}
+
+function formatUuid(uuid: Uint8Array): string {
+  const hex = Buffer.from(uuid).toString("hex");
+  return [8, 12, 16, 20, 32]
+    .map((end, i, ends) => hex.slice(i === 0 ? 0 : ends[i - 1], end))
+    .join("-");
+}

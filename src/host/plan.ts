@@ -1,0 +1,108 @@
+/**
+ * What a call is going to change, worked out before anything changes: whole blocks to write, blocks
+ * to allocate, records that need no space. A plan is carried out as one commit or not at all.
+ */
+import type { JournalRecord } from "../format/records.ts";
+import type { State } from "../replay/state.ts";
+import { pieces } from "./pieces.ts";
+
+/** Whole blocks of data for consecutive vblocks. */
+export interface WriteChange {
+  type: "write";
+  subvolume: number;
+  vblock: number;
+  /** A multiple of the block size; kept, not copied. */
+  image: Uint8Array;
+}
+/** Unwritten blocks for the holes of a range. */
+export interface AllocateChange {
+  type: "allocate";
+  subvolume: number;
+  vblock: number;
+  count: number;
+}
+/** A record that takes no space; `submitted` when data it refers to was written to its place. */
+export interface RecordChange {
+  type: "record";
+  record: JournalRecord;
+  submitted?: boolean;
+}
+
+export type PlannedChange = WriteChange | AllocateChange | RecordChange;
+
+export interface Plan {
+  changes: PlannedChange[];
+  /** May use the blocks kept back for the host, since it frees space or must not fail. */
+  urgent?: boolean;
+  /** Called in the same moment in which the change has become visible. */
+  committed?: () => void;
+}
+
+/** A run of a write: onto the unwritten blocks that are there, or onto new ones. */
+export interface WriteRun {
+  vblock: number;
+  count: number;
+  /** The preallocated block to write in place, or `null` for a new one. */
+  inPlace: number | null;
+}
+
+/**
+ * Cuts a write into runs. Preallocated blocks are written in place where nobody shares them and no
+ * cookie has staged them: they hold no data that could be lost (promise I4).
+ */
+export function writeRuns(
+  state: State,
+  isPinned: (pblock: number) => boolean,
+  change: { subvolume: number; vblock: number; count: number },
+): WriteRun[] {
+  const { root } = state.catalogue.require(change.subvolume);
+  const runs: WriteRun[] = [];
+  for (const piece of pieces(state, root, change.vblock, change.vblock + change.count)) {
+    if (piece.pblock === null || !piece.unwritten || piece.shared) {
+      extend(runs, piece.vblock, piece.count, null);
+      continue;
+    }
+    for (let i = 0; i < piece.count; i++) {
+      const pblock = piece.pblock + i;
+      extend(runs, piece.vblock + i, 1, isPinned(pblock) ? null : pblock);
+    }
+  }
+  return runs;
+}
+
+function extend(runs: WriteRun[], vblock: number, count: number, inPlace: number | null): void {
+  const last = runs.at(-1);
+  const next = last && last.inPlace !== null ? last.inPlace + last.count : null;
+  if (last && inPlace === next && (last.inPlace === null) === (inPlace === null)) {
+    last.count += count;
+  } else {
+    runs.push({ vblock, count, inPlace });
+  }
+}
+
+/** New blocks that a plan needs. */
+export function blocksNeeded(
+  state: State,
+  isPinned: (pblock: number) => boolean,
+  plan: Plan,
+): number {
+  // A snapshot in the same commit makes sharers of blocks that could be written in place before.
+  const shares = plan.changes.some(({ type }) => type === "record" && plan.changes.length > 1);
+  let blocks = 0;
+  for (const change of plan.changes) {
+    if (change.type === "write") {
+      const count = change.image.length / state.geometry.blockSize;
+      const runs = shares
+        ? [{ count, inPlace: null }]
+        : writeRuns(state, isPinned, { ...change, count });
+      for (const run of runs) if (run.inPlace === null) blocks += run.count;
+    } else if (change.type === "allocate") {
+      const { root } = state.catalogue.require(change.subvolume);
+      const end = change.vblock + change.count;
+      for (const piece of pieces(state, root, change.vblock, end)) {
+        if (piece.pblock === null) blocks += piece.count;
+      }
+    }
+  }
+  return blocks;
+}

@@ -1,0 +1,241 @@
+/**
+ * Turns calls into the changes of one plan. Every change of a host is planned here, a single write
+ * and a transaction of many calls alike: each call sees what the calls before it in the same plan
+ * will have done, and everything that can be refused is refused before anything changes.
+ *
+ * A write that covers whole blocks reads nothing; one that ends within a block reads that block,
+ * merges, and writes it whole.
+ */
+import { BlockspaceError } from "../base/errors.ts";
+import { checkName } from "../base/arguments.ts";
+import type { SubvolumeEntry } from "../format/checkpoint-values.ts";
+import { nextExtent } from "../map/lookup.ts";
+import type { Engine } from "./engine.ts";
+import type { Plan, PlannedChange } from "./plan.ts";
+import { readBlocks } from "./reading.ts";
+
+export class Planner {
+  readonly #engine: Engine;
+  readonly #changes: PlannedChange[] = [];
+  /** Names that the plan gives (an entry) or takes away (`null`). */
+  readonly #names = new Map<string, SubvolumeEntry | null>();
+  /** Subvolumes that the plan deletes. */
+  readonly #deleted = new Set<number>();
+  readonly #after: (() => void)[] = [];
+  #nextId: number;
+  #urgent = true;
+
+  constructor(engine: Engine) {
+    this.#engine = engine;
+    this.#nextId = engine.state.catalogue.next;
+  }
+
+  /** The plan; urgent when all of its calls are. */
+  plan(): Plan {
+    const committed = (): void => {
+      for (const call of this.#after) call();
+    };
+    return { changes: this.#changes, urgent: this.#urgent, committed };
+  }
+
+  /** Called when the plan has been carried out. */
+  afterwards(call: () => void): void {
+    this.#after.push(call);
+  }
+
+  add(...changes: PlannedChange[]): void {
+    this.#changes.push(...changes);
+  }
+
+  /** The writable subvolume of an id at this point of the plan, or `ECLOSED` or `EROFS`. */
+  writable(id: number): SubvolumeEntry {
+    const entry = this.#engine.state.catalogue.get(id);
+    if (!entry || this.#deleted.has(id)) {
+      throw new BlockspaceError("ECLOSED", "the subvolume was deleted");
+    }
+    if (!entry.readOnly) return entry;
+    throw new BlockspaceError("EROFS", `subvolume "${entry.name}" is a snapshot`, {
+      subvolume: entry.name,
+    });
+  }
+
+  /** The subvolume that a name stands for at this point of the plan, or `ENOENT`. */
+  named(name: string): SubvolumeEntry {
+    const drafted = this.#names.get(checkName(name));
+    const entry = drafted === undefined ? this.#engine.state.catalogue.named(name) : drafted;
+    if (entry) return entry;
+    throw new BlockspaceError("ENOENT", `there is no subvolume "${name}"`, { subvolume: name });
+  }
+
+  /** A name that nobody has at this point of the plan, or `EEXIST`. */
+  unused(name: string): string {
+    const drafted = this.#names.get(checkName(name));
+    const entry = drafted === undefined ? this.#engine.state.catalogue.named(name) : drafted;
+    if (!entry) return name;
+    throw new BlockspaceError("EEXIST", `there is a subvolume "${name}" already`, {
+      subvolume: name,
+    });
+  }
+
+  /** Writes bytes; returns a promise only when a block must be read and merged. */
+  write(entry: SubvolumeEntry, offset: number, data: Uint8Array): void | Promise<void> {
+    this.#urgent = false;
+    if (data.length === 0) return undefined;
+    return this.#writeMerged(entry, offset, data);
+  }
+
+  /** Makes a range read as zeroes: whole blocks become holes, parts of blocks are overwritten. */
+  async zero(entry: SubvolumeEntry, offset: number, length: number): Promise<void> {
+    if (length === 0) return;
+    const { blockSize } = this.#engine.state.geometry;
+    const end = offset + length;
+    const first = Math.ceil(offset / blockSize);
+    const last = end === entry.size ? Math.ceil(end / blockSize) : Math.floor(end / blockSize);
+    if (first > last) {
+      await this.#zeroPart(entry, offset, length);
+    } else {
+      if (first * blockSize > offset) {
+        await this.#zeroPart(entry, offset, Math.min(end, first * blockSize) - offset);
+      }
+      if (last * blockSize < end) {
+        await this.#zeroPart(entry, last * blockSize, end - last * blockSize);
+      }
+      this.unmap(entry, first, last - first);
+    }
+  }
+
+  /** Makes whole blocks a hole, where they are not one already. */
+  unmap(entry: SubvolumeEntry, vblock: number, count: number): void {
+    if (!this.#isMapped(entry, vblock, count)) return;
+    this.add({ type: "record", record: { type: "unmap", subvolume: entry.id, vblock, count } });
+  }
+
+  allocate(entry: SubvolumeEntry, vblock: number, count: number): void {
+    this.#urgent = false;
+    if (count > 0) this.add({ type: "allocate", subvolume: entry.id, vblock, count });
+  }
+
+  create(name: string, size: number): void {
+    this.unused(name);
+    const subvolume = this.#nextId++;
+    const created = Date.now();
+    this.add({ type: "record", record: { type: "create", subvolume, size, created, name } });
+  }
+
+  share(type: "snapshot" | "clone", sourceName: string, name: string): void {
+    const source = this.named(sourceName);
+    this.unused(name);
+    const subvolume = this.#nextId++;
+    const created = Date.now();
+    this.#names.set(name, { ...source, id: subvolume, name, readOnly: type === "snapshot" });
+    const record = { type, source: source.id, subvolume, created, name } as const;
+    this.add({ type: "record", record });
+  }
+
+  rename(name: string, to: string): void {
+    const entry = this.named(name);
+    this.unused(to);
+    this.#names.set(name, null);
+    this.#names.set(to, { ...entry, name: to });
+    this.add({ type: "record", record: { type: "rename", subvolume: entry.id, name: to } });
+  }
+
+  delete(name: string): SubvolumeEntry {
+    const entry = this.named(name);
+    this.#names.set(name, null);
+    this.#deleted.add(entry.id);
+    this.add({ type: "record", record: { type: "delete", subvolume: entry.id } });
+    return entry;
+  }
+
+  rollback(entry: SubvolumeEntry, source: SubvolumeEntry): void {
+    const record = { type: "rollback", subvolume: entry.id, source: source.id } as const;
+    this.add({ type: "record", record });
+  }
+
+  /** A new size; what a smaller one cuts off reads as zeroes when the subvolume grows again. */
+  async resize(entry: SubvolumeEntry, size: number): Promise<void> {
+    const { blockSize } = this.#engine.state.geometry;
+    const rest = size % blockSize;
+    if (size < entry.size && rest > 0) {
+      const end = Math.min(entry.size, size - rest + blockSize);
+      await this.#zeroPart(entry, size, end - size);
+    }
+    this.add({ type: "record", record: { type: "resize", subvolume: entry.id, size } });
+  }
+
+  /** Zeroes part of one block; nothing to do where it reads as zeroes already. */
+  async #zeroPart(entry: SubvolumeEntry, offset: number, length: number): Promise<void> {
+    const { blockSize } = this.#engine.state.geometry;
+    const vblock = Math.floor(offset / blockSize);
+    const planned = this.#planned(entry.id, vblock);
+    const { nodes } = this.#engine.state;
+    const extent = nextExtent(nodes, entry.root, vblock, vblock + 1);
+    if (!planned && (!extent || extent.unwritten)) return;
+    await this.#writeMerged(entry, offset, new Uint8Array(length));
+  }
+
+  #writeMerged(entry: SubvolumeEntry, offset: number, data: Uint8Array): void | Promise<void> {
+    const { blockSize } = this.#engine.state.geometry;
+    const end = offset + data.length;
+    const first = Math.floor(offset / blockSize);
+    const last = Math.ceil(end / blockSize);
+    const image = new Uint8Array((last - first) * blockSize);
+    const at = offset - first * blockSize;
+    const finish = (): void => {
+      image.set(data, at);
+      this.add({ type: "write", subvolume: entry.id, vblock: first, image });
+    };
+    const partial: number[] = [];
+    if (at > 0) partial.push(first);
+    const cutsTail = end % blockSize !== 0 && end !== entry.size;
+    if (cutsTail && !(at > 0 && last - first === 1)) partial.push(last - 1);
+    if (partial.length === 0) return finish();
+    return this.#fill(entry, image, first, partial).then(finish);
+  }
+
+  /** Reads the blocks that a write covers only in part into its image. */
+  async #fill(
+    entry: SubvolumeEntry,
+    image: Uint8Array,
+    first: number,
+    partial: readonly number[],
+  ): Promise<void> {
+    const { blockSize } = this.#engine.state.geometry;
+    for (const vblock of partial) {
+      const block =
+        this.#planned(entry.id, vblock) ??
+        (await readBlocks(this.#engine, entry, vblock, vblock + 1));
+      image.set(block, (vblock - first) * blockSize);
+    }
+  }
+
+  /** What the plan itself makes of a block, if it touches it. */
+  #planned(subvolume: number, vblock: number): Uint8Array | undefined {
+    const { blockSize } = this.#engine.state.geometry;
+    for (let i = this.#changes.length - 1; i >= 0; i--) {
+      const change = this.#changes[i]!;
+      if (change.type === "write" && change.subvolume === subvolume) {
+        const at = (vblock - change.vblock) * blockSize;
+        if (at >= 0 && at < change.image.length) return change.image.subarray(at, at + blockSize);
+      } else if (change.type === "record" && change.record.type === "unmap") {
+        const { record } = change;
+        const inside = vblock >= record.vblock && vblock < record.vblock + record.count;
+        if (record.subvolume === subvolume && inside) return new Uint8Array(blockSize);
+      }
+    }
+    return undefined;
+  }
+
+  #isMapped(entry: SubvolumeEntry, vblock: number, count: number): boolean {
+    if (count <= 0) return false;
+    const { nodes } = this.#engine.state;
+    if (nextExtent(nodes, entry.root, vblock, vblock + count)) return true;
+    const { blockSize } = this.#engine.state.geometry;
+    return this.#changes.some((change) => {
+      if (change.type !== "write" || change.subvolume !== entry.id) return false;
+      const end = change.vblock + change.image.length / blockSize;
+      return change.vblock < vblock + count && end > vblock;
+    });
+  }
+}

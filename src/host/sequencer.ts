@@ -1,0 +1,31 @@
+/**
+ * The order of submission: tasks run one after the other in the order in which they were handed in,
+ * whatever each has to wait for. Promise I2 speaks of this order; it is also the order of the
+ * journal and the order in which changes become visible.
+ */
+export class Sequencer {
+  #tail: Promise<unknown> = Promise.resolve();
+  #running = 0;
+
+  /** True when nothing runs or waits, so that a change may be made on the spot. */
+  get idle(): boolean {
+    return this.#running === 0;
+  }
+
+  /** Runs a task behind all those handed in before it. */
+  async run<T>(task: () => T | Promise<T>): Promise<T> {
+    const before = this.#tail;
+    this.#running++;
+    const result = before.then(task);
+    this.#tail = result.then(
+      () => this.#running--,
+      () => this.#running--,
+    );
+    return result;
+  }
+
+  /** Resolves when every task handed in before has ended. */
+  async settled(): Promise<void> {
+    await this.#tail;
+  }
+}

@@ -1,0 +1,219 @@
+/**
+ * The parts of a store on disk, found or made: superblock, data device with its label, journal
+ * directory, checkpoint environments, lock. What stands here knows files, not state.
+ *
+ * Creation is all or nothing: the superblock is written under another name and renamed when
+ * everything else is durable, so a store exists from that rename on; what a crash leaves before it
+ * is recognised and made anew.
+ */
+import { randomUUID } from "node:crypto";
+import { BlockspaceError, isBlockspaceError } from "../base/errors.ts";
+import type { OpenEnvironment } from "../checkpoint/environment.ts";
+import type { Device, Directory, Lock } from "../device/device.ts";
+import {
+  DATA_LABEL_SIZE,
+  decodeDataLabel,
+  decodeSuperblock,
+  encodeDataLabel,
+  encodeSuperblock,
+  type Superblock,
+  SUPERBLOCK_SIZE,
+  SUPERBLOCK_SLOT_SIZE,
+} from "../format/superblock.ts";
+import { createJournal } from "../journal/journal.ts";
+
+/** Where a store lives; tests put memory in place of files. */
+export interface StoreParts {
+  directory: Directory;
+  /** Opens a data device that lies elsewhere; without it the store has a file of its own. */
+  openDevice?: (mode: "read" | "write") => Promise<Device>;
+  environments: (directory: Directory, readOnly: boolean) => OpenEnvironment;
+}
+
+/** What a new store is made with. */
+export type NewStore = Omit<
+  Superblock,
+  "sequence" | "uuid" | "compatibleFeatures" | "readOnlyFeatures" | "requiredFeatures" | "created"
+> & { journalSize: number };
+
+const SUPERBLOCK = "superblock";
+const UNFINISHED = "superblock.new";
+const DATA = "data";
+const LOCK = "lock";
+const JOURNAL = "journal";
+const CHECKPOINT = "checkpoint";
+
+export function journalDirectory(parts: StoreParts): Directory {
+  return parts.directory.directory(JOURNAL);
+}
+
+export function checkpointDirectory(parts: StoreParts): Directory {
+  return parts.directory.directory(CHECKPOINT);
+}
+
+/** Takes the store's locks (promise I8), or `ELOCKED`; none is left behind by a killed process. */
+export async function lockStore(parts: StoreParts, readOnly: boolean): Promise<Lock> {
+  const { directory } = parts;
+  const mode = readOnly ? "shared" : "exclusive";
+  const first = await directory.lock(LOCK, mode);
+  try {
+    if (!(await exists(parts))) return first;
+    // The second lock is on a file that nobody takes for rubbish: the store is dead without it.
+    const second = await directory.lock(SUPERBLOCK, mode);
+    return {
+      async release() {
+        await second.release();
+        await first.release();
+      },
+    };
+  } catch (error) {
+    await first.release();
+    throw error;
+  }
+}
+
+/** True when a store was created here. */
+export async function exists(parts: StoreParts): Promise<boolean> {
+  return (await parts.directory.list()).includes(SUPERBLOCK);
+}
+
+/** Makes the directory of a store to be, unless something else is in it. */
+export async function prepareDirectory(parts: StoreParts): Promise<void> {
+  const { directory } = parts;
+  const ours = new Set([UNFINISHED, DATA, LOCK, JOURNAL, CHECKPOINT]);
+  const foreign = (await directory.list()).find((name) => !ours.has(name));
+  if (foreign !== undefined) {
+    throw new BlockspaceError(
+      "EEXIST",
+      `${directory.path} holds "${foreign}" and no store; allowed is an empty or new directory`,
+      { path: directory.path },
+    );
+  }
+  await directory.ensure();
+}
+
+/** Makes a store in a directory that is locked and has none. */
+export async function createStore(parts: StoreParts, layout: NewStore): Promise<void> {
+  const { directory } = parts;
+  const { journalSize, ...geometry } = layout;
+  const uuid = Buffer.from(randomUUID().replaceAll("-", ""), "hex");
+  await removeRemains(parts);
+  await labelData(parts, layout, uuid);
+  const identity = { storeId: uuid.subarray(0, 8), alignment: layout.journalAlignment };
+  await createJournal(journalDirectory(parts), identity, journalSize);
+  await checkpointDirectory(parts).ensure();
+  const slot = encodeSuperblock({
+    ...geometry,
+    sequence: 1,
+    uuid,
+    compatibleFeatures: 0,
+    readOnlyFeatures: 0,
+    requiredFeatures: 0,
+    created: Date.now(),
+  });
+  const size = SUPERBLOCK_SIZE;
+  const file = await directory.create(UNFINISHED, { size, layout: "preallocated" });
+  try {
+    await file.write([slot, slot], 0);
+    await file.flush();
+  } finally {
+    await file.close();
+  }
+  await directory.sync();
+  await directory.rename(UNFINISHED, SUPERBLOCK);
+  await directory.sync();
+}
+
+/** The journal files of a creation that did not finish. */
+async function removeRemains(parts: StoreParts): Promise<void> {
+  const journal = journalDirectory(parts);
+  for (const name of await journal.list()) await journal.remove(name);
+}
+
+async function labelData(parts: StoreParts, layout: NewStore, uuid: Uint8Array): Promise<void> {
+  const size = layout.dataOffset + layout.capacityBlocks * layout.blockSize;
+  const device = parts.openDevice
+    ? await parts.openDevice("write")
+    : await parts.directory.create(DATA, { size, layout: "sparse" });
+  try {
+    if (device.size < size) {
+      throw new BlockspaceError(
+        "ENOSPC",
+        `${device.path} has ${device.size} bytes; the store needs ${size}`,
+        { path: device.path },
+      );
+    }
+    await refuseOtherStore(device);
+    await device.write([encodeDataLabel(uuid)], 0);
+    await device.flush();
+  } finally {
+    await device.close();
+  }
+}
+
+async function refuseOtherStore(device: Device): Promise<void> {
+  if (!(await readLabel(device))) return;
+  throw new BlockspaceError(
+    "EEXIST",
+    `${device.path} belongs to another store; overwrite its first ${DATA_LABEL_SIZE} bytes with ` +
+      "zeroes if it is no longer wanted",
+    { path: device.path },
+  );
+}
+
+async function readLabel(device: Device): Promise<Uint8Array | undefined> {
+  const label = new Uint8Array(DATA_LABEL_SIZE);
+  await device.read(label, 0);
+  return decodeDataLabel(label);
+}
+
+/** The newer valid slot of the superblock, or the reason why there is none. */
+export async function readSuperblock(parts: StoreParts): Promise<Superblock> {
+  const { directory } = parts;
+  const device = await directory.open(SUPERBLOCK, "read");
+  const slots: Superblock[] = [];
+  let reason: unknown;
+  try {
+    for (const offset of [0, SUPERBLOCK_SLOT_SIZE]) {
+      try {
+        const slot = new Uint8Array(SUPERBLOCK_SLOT_SIZE);
+        await device.read(slot, offset);
+        slots.push(decodeSuperblock(slot));
+      } catch (error) {
+        if (isBlockspaceError(error, "ENOTSUP")) throw error;
+        reason = error;
+      }
+    }
+  } finally {
+    await device.close();
+  }
+  const newest = slots.sort((a, b) => b.sequence - a.sequence)[0];
+  if (newest) return newest;
+  throw new BlockspaceError("ECORRUPT", `${directory.path} has no valid superblock`, {
+    path: directory.path,
+    cause: reason,
+  });
+}
+
+/** The data device, if it is the one that belongs to this store. */
+export async function openData(
+  parts: StoreParts,
+  superblock: Superblock,
+  mode: "read" | "write",
+): Promise<Device> {
+  const device = parts.openDevice
+    ? await parts.openDevice(mode)
+    : await parts.directory.open(DATA, mode);
+  try {
+    const uuid = await readLabel(device);
+    if (!uuid || Buffer.compare(uuid, superblock.uuid) !== 0) {
+      throw new BlockspaceError("ECORRUPT", `${device.path} is not the data device of this store`, {
+        path: device.path,
+      });
+    }
+    return device;
+  } catch (error) {
+    await device.close();
+    throw error;
+  }
+}

@@ -1,0 +1,314 @@
+/**
+ * A virtual block address space: what `host.get(name)` hands out. It checks arguments, asks the
+ * engine for order, and leaves the rest to the planner (changes), `reading.ts` and the staging of
+ * the two-phase path.
+ */
+import {
+  checkAligned,
+  checkBytes,
+  checkRange,
+  checkSignal,
+  checkWhole,
+  show,
+} from "../base/arguments.ts";
+import { BlockspaceError } from "../base/errors.ts";
+import type { SubvolumeEntry } from "../format/checkpoint-values.ts";
+import { Cookie } from "../space/cookie.ts";
+import type { Engine } from "./engine.ts";
+import { type Iomap, iomapOf } from "./iomap.ts";
+import { firstPiece } from "./pieces.ts";
+import { Planner } from "./planner.ts";
+import { readBlocks } from "./reading.ts";
+import type { CommitMode, Staging } from "./staging.ts";
+
+/** Every method that can wait takes a signal; when it aborts, the call is refused (`ECANCELED`). */
+export interface WaitOptions {
+  signal?: AbortSignal;
+}
+
+/** The five verbs of virtual block address space mapping (D. Chinner, 2018). */
+export interface BlockSpace {
+  reserve(allocCount: number, blockSize: number, options?: WaitOptions): Promise<Cookie>;
+  unreserve(cookie: Cookie): void;
+  allocate(cookie: Cookie, offset: number, count: number, options?: WaitOptions): Promise<Iomap>;
+  submit(iomap: Iomap, data: Uint8Array, options?: WaitOptions): Promise<void>;
+  commit(
+    cookie: Cookie,
+    offset: number,
+    count: number,
+    mode: CommitMode,
+    options?: WaitOptions & { durable?: boolean },
+  ): Promise<void>;
+  map(offset: number, count?: number): Iomap;
+}
+
+export class Subvolume implements BlockSpace {
+  /** Never used again, also after the subvolume is deleted. */
+  readonly id: number;
+  readonly #engine: Engine;
+  readonly #staging: Staging;
+
+  /** @internal Subvolumes come from {@link Host.get} and {@link Host.create}. */
+  constructor(engine: Engine, staging: Staging, id: number) {
+    this.#engine = engine;
+    this.#staging = staging;
+    this.id = id;
+  }
+
+  /** @internal True when it belongs to this engine's host. */
+  isOf(engine: Engine): boolean {
+    return this.#engine === engine;
+  }
+
+  get name(): string {
+    return this.#entry().name;
+  }
+
+  /** Bytes. */
+  get size(): number {
+    return this.#entry().size;
+  }
+
+  /** True for a snapshot. */
+  get readOnly(): boolean {
+    return this.#entry().readOnly;
+  }
+
+  /**
+   * Reads `length` bytes at `offset`, every write submitted before included. Holes and blocks that
+   * were never written read as zeroes.
+   *
+   * @throws `ERANGE` beyond the size; `EBADSUM` when a block does not match its checksum; `EIO`.
+   */
+  async read(offset: number, length: number, options: WaitOptions = {}): Promise<Buffer> {
+    checkSignal(options.signal);
+    const { sequencer, counters, state } = this.#engine;
+    if (!sequencer.idle) await sequencer.settled();
+    checkSignal(options.signal);
+    const entry = this.#entry();
+    checkRange(offset, length, entry.size, entry.name);
+    const { blockSize } = state.geometry;
+    const from = Math.floor(offset / blockSize);
+    const to = Math.ceil((offset + length) / blockSize);
+    const image = await readBlocks(this.#engine, entry, from, to);
+    counters.reads++;
+    counters.bytesRead += length;
+    return Buffer.from(image.buffer, offset - from * blockSize, length);
+  }
+
+  /**
+   * Writes `data` at `offset` as one commit: visible when it resolves, durable after the next
+   * `flush`. The bytes must stay as they are until then.
+   *
+   * @throws `ERANGE` beyond the size; `EROFS` for a snapshot; `ENOSPC`; `E2BIG`; `EIO`.
+   */
+  async write(offset: number, data: Uint8Array, options: WaitOptions = {}): Promise<void> {
+    checkBytes("data", data);
+    await this.#change(options, (planner, entry) => {
+      checkRange(offset, data.length, entry.size, entry.name);
+      return planner.write(entry, offset, data);
+    });
+  }
+
+  /** Gives a range back: it reads as zeroes, to the byte, and its blocks come free. */
+  async discard(offset: number, length: number, options: WaitOptions = {}): Promise<void> {
+    await this.#change(options, (planner, entry) => {
+      checkRange(offset, length, entry.size, entry.name);
+      this.#invalidate(planner, offset, length);
+      return planner.zero(entry, offset, length);
+    });
+  }
+
+  /** Makes a range read as zeroes, to the byte; holes are the cheapest zeroes there are. */
+  async writeZeroes(offset: number, length: number, options: WaitOptions = {}): Promise<void> {
+    await this.discard(offset, length, options);
+  }
+
+  /**
+   * Allocates every hole in the range, rounded out to whole blocks, so that the first write there
+   * cannot fail for want of space. What is allocated reads as zeroes.
+   */
+  async preallocate(offset: number, length: number, options: WaitOptions = {}): Promise<void> {
+    await this.#change(options, (planner, entry) => {
+      checkRange(offset, length, entry.size, entry.name);
+      const { blockSize } = this.#engine.state.geometry;
+      const first = Math.floor(offset / blockSize);
+      const last = length === 0 ? first : Math.ceil((offset + length) / blockSize);
+      planner.allocate(entry, first, last - first);
+    });
+  }
+
+  /** A new size in bytes, 1 or more. Growing adds a hole; shrinking gives back what is cut off. */
+  async resize(size: number, options: WaitOptions = {}): Promise<void> {
+    checkWhole("size", size, 1);
+    await this.#change(options, (planner, entry) => {
+      if (size < entry.size) this.#invalidate(planner, size, entry.size - size);
+      return planner.resize(entry, size);
+    });
+  }
+
+  /** Makes every change submitted so far durable, those of other subvolumes too. */
+  async flush(options: WaitOptions = {}): Promise<void> {
+    this.#engine.checkOpen();
+    this.#entry();
+    checkSignal(options.signal);
+    await this.#engine.flush();
+  }
+
+  /** The first iomap of the range, clipped to it; `count` in bytes, to the end when left out. */
+  map(offset: number, count?: number): Iomap {
+    const entry = this.#entry();
+    const length = count ?? entry.size - checkWhole("offset", offset);
+    checkRange(offset, length, entry.size, entry.name);
+    if (length === 0) {
+      throw new BlockspaceError("EINVAL", "count is 0; allowed are 1 byte or more", { offset });
+    }
+    const { blockSize } = this.#engine.state.geometry;
+    const from = Math.floor(offset / blockSize);
+    const to = Math.ceil((offset + length) / blockSize);
+    const piece = firstPiece(this.#engine.state, entry.root, from, to);
+    return iomapOf(this.#engine, this.id, piece, offset, offset + length);
+  }
+
+  /** All iomaps of the range in order; changes made while it is iterated are seen. */
+  *extents(offset = 0, count?: number): Generator<Iomap, void> {
+    const end = count === undefined ? this.size : offset + count;
+    let at = offset;
+    while (at < end) {
+      const iomap = this.map(at, end - at);
+      yield iomap;
+      at += iomap.length;
+    }
+  }
+
+  /**
+   * Sets `allocCount` times `blockSize` bytes aside; waits until busy blocks have come free.
+   *
+   * @throws `ENOSPC` when that is not enough; `EINVAL` unless `blockSize` is a multiple of the host's.
+   */
+  async reserve(allocCount: number, blockSize: number, options: WaitOptions = {}): Promise<Cookie> {
+    checkSignal(options.signal);
+    this.#engine.checkWritable();
+    this.#entry();
+    const own = this.#engine.state.geometry.blockSize;
+    checkWhole("blockSize", blockSize, 1);
+    checkAligned("blockSize", blockSize, own);
+    const blocks = checkWhole("allocCount", allocCount, 1) * (blockSize / own);
+    return this.#staging.reserve(checkWhole("the reservation in blocks", blocks, 1));
+  }
+
+  /** The same as `cookie.put()`. */
+  unreserve(cookie: Cookie): void {
+    checkCookie(cookie).put();
+  }
+
+  /**
+   * Stages blocks for the start of the range, at least its first block: preallocated ones as they
+   * are (`unwritten`), else new ones. What this cookie staged before is returned again.
+   *
+   * @throws `EBUSY` where another cookie has staged it; `ECANCELED`; `ENOSPC` when the cookie is used up.
+   */
+  async allocate(
+    cookie: Cookie,
+    offset: number,
+    count: number,
+    options: WaitOptions = {},
+  ): Promise<Iomap> {
+    checkCookie(cookie);
+    checkSignal(options.signal);
+    this.#engine.checkWritable();
+    return this.#engine.sequencer.run(() => {
+      const { entry, from, to } = this.#blockRange(offset, count);
+      return this.#staging.allocate(cookie, entry, from, to);
+    });
+  }
+
+  /** Writes whole blocks to the start of a staged extent; only what was submitted can be committed. */
+  async submit(iomap: Iomap, data: Uint8Array, options: WaitOptions = {}): Promise<void> {
+    checkSignal(options.signal);
+    this.#engine.checkWritable();
+    const { blockSize } = this.#engine.state.geometry;
+    checkBytes("data", data);
+    checkAligned("the length of data", data.length, blockSize);
+    if (typeof iomap !== "object" || iomap === null) {
+      throw new BlockspaceError("EINVAL", `the iomap is ${show(iomap)}`);
+    }
+    checkAligned("the iomap's offset", checkWhole("the iomap's offset", iomap.offset), blockSize);
+    if (data.length === 0 || data.length > iomap.length) {
+      throw new BlockspaceError(
+        "EINVAL",
+        `data has ${data.length} bytes; allowed are 1 block to ${iomap.length} bytes`,
+      );
+    }
+    await this.#staging.submit(this.#entry(), iomap, data);
+  }
+
+  /**
+   * Remaps a staged and submitted range, as one commit; durable with `{ durable: true }`.
+   *
+   * @throws `EINVAL` unless all of it is staged, submitted and of this mode; `ESTALE` when it was
+   * discarded or remapped since; nothing is changed then.
+   */
+  async commit(
+    cookie: Cookie,
+    offset: number,
+    count: number,
+    mode: CommitMode,
+    options: WaitOptions & { durable?: boolean } = {},
+  ): Promise<void> {
+    checkCookie(cookie);
+    if (mode !== "cow" && mode !== "unwritten") {
+      throw new BlockspaceError("EINVAL", `mode is ${show(mode)}; allowed are "cow", "unwritten"`);
+    }
+    await this.#change(options, (planner) => {
+      const { entry, from, to } = this.#blockRange(offset, count);
+      this.#staging.planCommit(planner, cookie, entry, from, to, mode);
+    });
+    if (options.durable) await this.#engine.flush();
+  }
+
+  /** The entry as it is now, or `ECLOSED` when the subvolume is deleted. */
+  #entry(): SubvolumeEntry {
+    this.#engine.checkOpen();
+    const entry = this.#engine.state.catalogue.get(this.id);
+    if (entry) return entry;
+    throw new BlockspaceError("ECLOSED", "the subvolume was deleted");
+  }
+
+  async #change(
+    options: WaitOptions,
+    call: (planner: Planner, entry: SubvolumeEntry) => void | Promise<void>,
+  ): Promise<void> {
+    checkSignal(options.signal);
+    await this.#engine.submit(() => {
+      const planner = new Planner(this.#engine);
+      this.#engine.checkOpen();
+      const waits = call(planner, planner.writable(this.id));
+      return waits ? waits.then(() => planner.plan()) : planner.plan();
+    }, options.signal);
+  }
+
+  #invalidate(planner: Planner, offset: number, length: number): void {
+    const { blockSize } = this.#engine.state.geometry;
+    const from = Math.floor(offset / blockSize);
+    const to = Math.ceil((offset + length) / blockSize);
+    planner.afterwards(() => this.#staging.invalidate(this.id, from, to));
+  }
+
+  /** Whole blocks of this subvolume; the last one may reach beyond the size. */
+  #blockRange(offset: number, count: number): { entry: SubvolumeEntry; from: number; to: number } {
+    const entry = new Planner(this.#engine).writable(this.id);
+    const { blockSize } = this.#engine.state.geometry;
+    checkWhole("count", count, 1);
+    checkAligned("offset", checkWhole("offset", offset), blockSize);
+    checkAligned("count", count, blockSize);
+    const blocks = Math.ceil(entry.size / blockSize);
+    checkRange(offset, count, blocks * blockSize, entry.name);
+    return { entry, from: offset / blockSize, to: (offset + count) / blockSize };
+  }
+}
+
+function checkCookie(cookie: unknown): Cookie {
+  if (cookie instanceof Cookie) return cookie;
+  throw new BlockspaceError("EINVAL", `the cookie is ${show(cookie)}; reserve() returns one`);
+}

@@ -1,0 +1,74 @@
+/**
+ * Reads one frame of a journal file and decides whether it is sound; and searches the rest of a
+ * file for a frame that proves an earlier one to have been durable.
+ */
+import { crc32c } from "../base/checksum.ts";
+import { MiB } from "../base/units.ts";
+import type { Device } from "../device/device.ts";
+import {
+  CHECKSUM_FROM,
+  decodeFrameHeader,
+  type FrameHeader,
+  frameHeaderStruct,
+  MAX_FRAME_BYTES,
+} from "../format/journal-frame.ts";
+import type { JournalIdentity } from "./files.ts";
+
+/** How much of a file is searched at a time; a multiple of every alignment. */
+const SCAN_BYTES: number = MiB;
+
+/** A frame whose own checksum is right; whether it is due at its place is for the caller. */
+export interface SoundFrame {
+  header: FrameHeader;
+  bytes: Uint8Array;
+}
+
+/** The frame header at `position`, if one of this store stands there. */
+export async function readFrameHeader(
+  device: Device,
+  position: number,
+  identity: JournalIdentity,
+): Promise<FrameHeader | undefined> {
+  if (position + frameHeaderStruct.size > device.size) return undefined;
+  const head = new Uint8Array(frameHeaderStruct.size);
+  await device.read(head, position);
+  return decodeFrameHeader(head, 0, identity.storeId);
+}
+
+/** The frame at `position`, if it is whole and its checksum matches. */
+export async function readFrame(
+  device: Device,
+  position: number,
+  identity: JournalIdentity,
+): Promise<SoundFrame | undefined> {
+  const length = (await readFrameHeader(device, position, identity))?.length ?? 0;
+  if (length < frameHeaderStruct.size) return undefined;
+  if (length > Math.min(MAX_FRAME_BYTES, device.size - position)) return undefined;
+  const bytes = new Uint8Array(length);
+  await device.read(bytes, position);
+  // The header as the checksum saw it, not as the first read did.
+  const header = decodeFrameHeader(bytes, 0, identity.storeId);
+  const sound =
+    header?.length === length && header.checksum === crc32c(bytes.subarray(CHECKSUM_FROM));
+  return sound ? { header, bytes } : undefined;
+}
+
+/** A sound frame at or behind `from` that `wanted` accepts, if there is one. */
+export async function findFrame(
+  device: Device,
+  from: number,
+  identity: JournalIdentity,
+  wanted: (header: FrameHeader) => boolean,
+): Promise<{ position: number; frame: SoundFrame } | undefined> {
+  for (let start = from; start < device.size; start += SCAN_BYTES) {
+    const chunk = new Uint8Array(Math.min(SCAN_BYTES, device.size - start));
+    await device.read(chunk, start);
+    for (let at = 0; at + frameHeaderStruct.size <= chunk.length; at += identity.alignment) {
+      const header = decodeFrameHeader(chunk, at, identity.storeId);
+      if (!header || !wanted(header)) continue;
+      const frame = await readFrame(device, start + at, identity);
+      if (frame) return { position: start + at, frame };
+    }
+  }
+  return undefined;
+}

@@ -1,0 +1,237 @@
+/**
+ * The journal as it is written: frames go out one at a time, each with one write and one flush,
+ * into files that are preallocated once and recycled when no checkpoint needs them any more.
+ *
+ * A new file is begun when a frame does not fit into the rest of the current one, and whenever the
+ * journal is opened: so nothing is ever written behind a torn frame, and no sector that was durable
+ * is written again. The one exception is the last frame of a journal that was not closed, where
+ * nothing proves that it was durable: it is written once more, byte for byte as it stands, and
+ * flushed, so that what replay has seen cannot be lost later (a page that a failed sync left clean
+ * in the cache would be).
+ *
+ * A file's header is durable before its first frame is written. Otherwise a crash could keep the
+ * frame and lose the header. The frame would be gone for the host that opens next, whose own first
+ * frame then goes to the same place under the same header; and should a crash lose that one, the
+ * frame that was gone would be back.
+ *
+ * A failed write or flush is final (promise I7): the journal takes no more batches.
+ */
+import { BlockspaceError } from "../base/errors.ts";
+import { MiB } from "../base/units.ts";
+import type { Device, Directory } from "../device/device.ts";
+import { encodeFileHeader, encodeFrame } from "../format/journal-frame.ts";
+import { journalFileName, type JournalIdentity } from "./files.ts";
+import type { DoubtfulFrame, JournalEnd } from "./reader.ts";
+
+/** A batch of commits on its way into the journal. */
+export interface OutgoingBatch {
+  firstLsn: number;
+  commits: number;
+  /** The encoded commits. */
+  bytes: Uint8Array;
+  /** Blocks that travel in the frame. */
+  data: readonly Uint8Array[];
+}
+
+interface UsedFile {
+  name: string;
+  size: number;
+  firstLsn: number;
+}
+
+/** Files that a journal is cut into. */
+const FILES = 8;
+
+/** The most bytes of commits that fit into one journal frame. */
+export const MAX_COMMIT_BYTES: number = 16 * MiB;
+
+export class Journal {
+  readonly #directory: Directory;
+  readonly #identity: JournalIdentity;
+  readonly #fileSize: number;
+  #active: Device | undefined;
+  #position = 0;
+  #sequence: number;
+  #checksum: number;
+  #durableLsn: number;
+  /** Files with frames that a checkpoint may need, oldest first; the active one is last. */
+  #used: UsedFile[];
+  /** Files to write into next; their names are durable. */
+  #spare: { name: string; size: number }[] = [];
+  /** Found without a header: a crash may have cut their creation short, so they are given up. */
+  #unfinished: string[] = [];
+  #nextName = 1;
+  #failure: unknown;
+  /** Bytes of frames written since the journal was opened. */
+  bytesWritten = 0;
+
+  /** Goes on behind `end`; `size` in bytes is what the files should take up together. */
+  constructor(directory: Directory, identity: JournalIdentity, size: number, end: JournalEnd) {
+    this.#directory = directory;
+    this.#identity = identity;
+    this.#fileSize = fileSizeOf(size, identity.alignment);
+    this.#checksum = end.checksum;
+    this.#durableLsn = end.lsn;
+    this.#used = [];
+    this.#sequence = 0;
+    for (const { name, size: bytes, header } of end.files) {
+      this.#nextName = Math.max(this.#nextName, Number.parseInt(name, 10) + 1 || 0);
+      if (header) {
+        this.#used.push({ name, size: bytes, firstLsn: header.firstLsn });
+        this.#sequence = Math.max(this.#sequence, header.sequence);
+      } else {
+        this.#unfinished.push(name);
+      }
+    }
+  }
+
+  /** Checksum of the last frame written. */
+  get checksum(): number {
+    return this.#checksum;
+  }
+
+  /** Bytes of all files that a checkpoint may still need. */
+  get usedBytes(): number {
+    return this.#used.reduce((sum, file) => sum + file.size, 0);
+  }
+
+  /** Makes the last frame of an unclosed journal durable before anything follows it. */
+  async secure(frame: DoubtfulFrame): Promise<void> {
+    const device = await this.#directory.open(frame.file, "write");
+    try {
+      await device.write([frame.bytes], frame.position);
+      await device.flush();
+    } finally {
+      await device.close();
+    }
+  }
+
+  /** Writes one batch and resolves when it is durable. */
+  async append(batch: OutgoingBatch): Promise<void> {
+    if (this.#failure !== undefined) {
+      throw new BlockspaceError("EIO", "the journal failed before, and takes no more batches", {
+        path: this.#directory.path,
+        cause: this.#failure,
+      });
+    }
+    const facts = {
+      firstLsn: batch.firstLsn,
+      commits: batch.commits,
+      durableLsn: this.#durableLsn,
+      previous: this.#checksum,
+      storeId: this.#identity.storeId,
+    };
+    const frame = encodeFrame(facts, batch.bytes, batch.data, this.#identity.alignment);
+    try {
+      const device = await this.#deviceFor(frame.size, batch.firstLsn);
+      await device.write(frame.chunks, this.#position);
+      await device.flush();
+    } catch (error) {
+      this.#failure = error;
+      throw error;
+    }
+    this.#position += frame.size;
+    this.#checksum = frame.checksum;
+    this.#durableLsn = batch.firstLsn + batch.commits - 1;
+    this.bytesWritten += frame.size;
+  }
+
+  /** Files whose commits are all at or before `lsn` may be used again. */
+  async recycle(lsn: number): Promise<void> {
+    while (this.#used.length > 1 && this.#used[1]!.firstLsn <= lsn + 1) {
+      const { name, size } = this.#used.shift()!;
+      this.#spare.push({ name, size });
+    }
+    // Files of another size were made for one great frame, or for another setting.
+    const usual = this.#spare.filter((file) => file.size === this.#fileSize);
+    const kept = usual.slice(0, Math.max(0, FILES - this.#used.length));
+    const names = this.#spare.filter((file) => !kept.includes(file)).map((file) => file.name);
+    const surplus = names.concat(this.#unfinished);
+    this.#spare = kept;
+    this.#unfinished = [];
+    for (const name of surplus) await this.#directory.remove(name);
+    if (surplus.length > 0) await this.#directory.sync();
+  }
+
+  async close(): Promise<void> {
+    await this.#active?.close();
+    this.#active = undefined;
+  }
+
+  /** The active file if the frame fits, else the next one, with its header durable. */
+  async #deviceFor(frameSize: number, firstLsn: number): Promise<Device> {
+    if (this.#active && this.#position + frameSize <= this.#active.size) return this.#active;
+    await this.#active?.close();
+    this.#active = undefined;
+    const { alignment, storeId } = this.#identity;
+    const { name, device } = await this.#takeFile(alignment + frameSize);
+    this.#sequence++;
+    const previous = this.#checksum;
+    const header = { sequence: this.#sequence, firstLsn, previous, storeId };
+    this.#active = device;
+    this.#position = alignment;
+    await device.write([encodeFileHeader(header, alignment)], 0);
+    await device.flush();
+    this.#used.push({ name, size: device.size, firstLsn });
+    return device;
+  }
+
+  async #takeFile(needed: number): Promise<{ name: string; device: Device }> {
+    const index = this.#spare.findIndex((file) => file.size >= needed);
+    if (index >= 0) {
+      const [file] = this.#spare.splice(index, 1);
+      return { name: file!.name, device: await this.#directory.open(file!.name, "write") };
+    }
+    const name = journalFileName(this.#nextName++);
+    const size = Math.max(this.#fileSize, needed);
+    return { name, device: await createJournalFile(this.#directory, name, size) };
+  }
+}
+
+/** Bytes of one file of a journal of `size` bytes. */
+function fileSizeOf(size: number, alignment: number): number {
+  return Math.max(4, Math.floor(size / FILES / alignment)) * alignment;
+}
+
+/** A preallocated file whose name and size are durable. */
+async function createJournalFile(
+  directory: Directory,
+  name: string,
+  size: number,
+): Promise<Device> {
+  const device = await directory.create(name, { size, layout: "preallocated" });
+  await device.flush();
+  await directory.sync();
+  return device;
+}
+
+/** The first file of a new store's journal, with its header; durable when it resolves. */
+export async function createJournal(
+  directory: Directory,
+  identity: JournalIdentity,
+  size: number,
+): Promise<void> {
+  const { alignment, storeId } = identity;
+  await directory.ensure();
+  const device = await createJournalFile(
+    directory,
+    journalFileName(1),
+    fileSizeOf(size, alignment),
+  );
+  try {
+    const header = { sequence: 1, firstLsn: 1, previous: 0, storeId };
+    await device.write([encodeFileHeader(header, alignment)], 0);
+    await device.flush();
+  } finally {
+    await device.close();
+  }
+}
+
+/** Refuses a commit that no frame can hold. */
+export function checkCommitSize(bytes: number): void {
+  if (bytes <= MAX_COMMIT_BYTES) return;
+  throw new BlockspaceError(
+    "E2BIG",
+    `one commit takes ${bytes} bytes of records; allowed are ${MAX_COMMIT_BYTES}`,
+  );
+}

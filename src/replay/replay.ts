@@ -1,0 +1,161 @@
+/**
+ * From what is on disk to the state: the newest checkpoint that can be believed, and the journal
+ * behind it (promises I1 and I2).
+ *
+ * Replay writes nothing. It may be cut short at any point and run again with the same result; what
+ * must be written afterwards is written by the host that asked for it. When the newest checkpoint
+ * is damaged, the other one is used with more of the journal, which is kept back to the older of
+ * the two for this. When both are, the journal alone will do if it is whole since creation.
+ */
+import { BlockspaceError, isBlockspaceError } from "../base/errors.ts";
+import { emptyEnvironment } from "../checkpoint/empty-environment.ts";
+import type { Environment, OpenEnvironment } from "../checkpoint/environment.ts";
+import type { Directory } from "../device/device.ts";
+import type { JournalIdentity } from "../journal/files.ts";
+import { type JournalBatch, type JournalEnd, JournalReader } from "../journal/reader.ts";
+import type { Geometry } from "../space/geometry.ts";
+import { applyCommit } from "./apply.ts";
+import { State } from "./state.ts";
+
+/** What an opening host found and did; sizes in bytes. */
+export interface Recovery {
+  /** The commit that the checkpoint held. */
+  checkpointLsn: number;
+  /** The last commit after replay. */
+  lastLsn: number;
+  /** Commits and records replayed, and the journal bytes they took. */
+  commits: number;
+  records: number;
+  bytes: number;
+  /** Bytes of a torn frame that no one was told of. */
+  discardedBytes: number;
+  milliseconds: number;
+  /** Why a newer checkpoint was passed over, if one was. */
+  damagedCheckpoint?: string;
+}
+
+/** Where the parts of a store are. */
+export interface ReplaySource {
+  geometry: Geometry;
+  journal: Directory;
+  identity: JournalIdentity;
+  openEnvironment: OpenEnvironment;
+}
+
+/** The environments as replay found them. */
+export interface Environments {
+  a: Environment;
+  b: Environment;
+  /** The one that the state was loaded from; an empty one when there is no checkpoint. */
+  newest: Environment;
+  /** The commit that the newest holds. */
+  lsn: number;
+  /** The greatest epoch that any of them claims; the next checkpoint's is greater. */
+  epoch: number;
+}
+
+export interface Replayed {
+  state: State;
+  environments: Environments;
+  end: JournalEnd;
+  /** Blocks that were only in the journal; they belong on the data device. */
+  restored: Map<number, Uint8Array>;
+  recovery: Recovery;
+}
+
+/** Rebuilds the state; `cacheSize` in bytes bounds what of it stays in memory. */
+export async function replay(source: ReplaySource, cacheSize: number): Promise<Replayed> {
+  const began = performance.now();
+  const chosen = await chooseCheckpoint(source, cacheSize);
+  const { state, checksum } = chosen;
+  const checkpointLsn = state.lsn;
+  const reader = new JournalReader(source.journal, source.identity, {
+    lsn: checkpointLsn,
+    checksum,
+  });
+  const restored = new Map<number, Uint8Array>();
+  const counts = { commits: 0, records: 0, bytes: 0 };
+  const batches = reader.batches();
+  let next = await batches.next();
+  while (!next.done) {
+    applyBatch(state, next.value, restored);
+    counts.commits += next.value.commits.length;
+    for (const commit of next.value.commits) counts.records += commit.records.length;
+    counts.bytes += next.value.header.length;
+    next = await batches.next();
+  }
+  const end = next.value;
+  const recovery: Recovery = {
+    checkpointLsn,
+    lastLsn: end.lsn,
+    ...counts,
+    discardedBytes: end.discardedBytes,
+    milliseconds: Math.round(performance.now() - began),
+    ...(chosen.damage === undefined ? {} : { damagedCheckpoint: chosen.damage }),
+  };
+  return { state, environments: chosen.environments, end, restored, recovery };
+}
+
+/** Applies the commits of a frame and keeps the data that it carries. */
+function applyBatch(state: State, batch: JournalBatch, restored: Map<number, Uint8Array>): void {
+  const { blockSize } = state.geometry;
+  let at = 0;
+  for (const commit of batch.commits) {
+    applyCommit(state, commit);
+    if (batch.data.length === 0) continue;
+    for (const record of commit.records) {
+      if ((record.type !== "remap" && record.type !== "convert") || !record.checksums) continue;
+      for (let i = 0; i < record.count; i++, at += blockSize) {
+        restored.set(record.pblock + i, batch.data.subarray(at, at + blockSize));
+      }
+    }
+  }
+  if (at !== batch.data.length) {
+    throw new BlockspaceError("ECORRUPT", "a journal frame carries data that no record names", {
+      lsn: batch.header.firstLsn,
+    });
+  }
+}
+
+interface Chosen {
+  state: State;
+  checksum: number;
+  environments: Environments;
+  damage: string | undefined;
+}
+
+async function chooseCheckpoint(source: ReplaySource, cacheSize: number): Promise<Chosen> {
+  const a = await source.openEnvironment("a");
+  const b = await source.openEnvironment("b");
+  let damage: string | undefined;
+  const candidates: { environment: Environment; epoch: number }[] = [];
+  for (const environment of [a, b]) {
+    try {
+      const epoch = environment.closing()?.epoch;
+      if (epoch !== undefined) candidates.push({ environment, epoch });
+    } catch (error) {
+      damage = damageOf(error, environment);
+    }
+  }
+  candidates.sort((one, two) => two.epoch - one.epoch);
+  const epoch = candidates[0]?.epoch ?? 0;
+  for (const { environment } of candidates) {
+    try {
+      const state = new State(source.geometry, environment, cacheSize);
+      const checksum = state.load();
+      const environments = { a, b, newest: environment, lsn: state.lsn, epoch };
+      return { state, checksum, environments, damage };
+    } catch (error) {
+      damage = damageOf(error, environment);
+    }
+  }
+  const state = new State(source.geometry, emptyEnvironment, cacheSize);
+  const environments = { a, b, newest: emptyEnvironment, lsn: 0, epoch };
+  return { state, checksum: 0, environments, damage };
+}
+
+/** Why a checkpoint cannot be believed; any error that is not damage is thrown on. */
+function damageOf(error: unknown, environment: Environment): string {
+  if (isBlockspaceError(error, "ECORRUPT")) return `${environment.name}: ${error.message}`;
+  throw error;
+}

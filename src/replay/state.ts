@@ -1,0 +1,165 @@
+/**
+ * The whole state of a host as of one LSN: the catalogue, the maps, and what is known of every
+ * block. It changes in exactly one place, `apply.ts`; here it is put together, frozen for a
+ * checkpoint and loaded from one.
+ */
+import { BlockspaceError } from "../base/errors.ts";
+import type { FrozenState } from "../checkpoint/delta.ts";
+import type { Change, Environment } from "../checkpoint/environment.ts";
+import type { Source } from "../checkpoint/table.ts";
+import {
+  decodeLivePage,
+  decodeNumberPage,
+  decodeSubvolume,
+  kinds,
+  type StateValue,
+  stateValueStruct,
+} from "../format/checkpoint-values.ts";
+import { entriesPerNode } from "../format/map-node.ts";
+import { open as openSealed, seal } from "../format/sealed-value.ts";
+import type { Tree } from "../map/tree.ts";
+import type { Geometry } from "../space/geometry.ts";
+import { Segments } from "../space/segments.ts";
+import { Catalogue } from "./catalogue.ts";
+import { Nodes } from "./nodes.ts";
+
+/** About what a decoded value takes in memory, for the options that bound it. */
+const NODE_ENTRY_BYTES = 15;
+const SEGMENT_BLOCK_BYTES = 21;
+const OBJECT_BYTES = 400;
+
+export class State {
+  readonly geometry: Geometry;
+  readonly source: Source;
+  readonly catalogue: Catalogue;
+  readonly nodes: Nodes;
+  readonly segments: Segments;
+  readonly tree: Tree;
+  /** The last commit that was applied. */
+  lsn = 0;
+  /** Keys that the newest checkpoint changed against the one before it. */
+  changedKeys: number[] = [];
+  readonly #nodeBytes: number;
+  readonly #recordBytes: number;
+
+  /** An empty state over an empty environment; `cacheSize` in bytes bounds its clean values. */
+  constructor(geometry: Geometry, environment: Environment, cacheSize: number) {
+    this.geometry = geometry;
+    this.source = { environment };
+    this.catalogue = new Catalogue(this.source);
+    const half = cacheSize / 2;
+    this.#nodeBytes = entriesPerNode(geometry.nodeSize) * NODE_ENTRY_BYTES + OBJECT_BYTES;
+    this.#recordBytes = geometry.segmentBlocks * SEGMENT_BLOCK_BYTES + OBJECT_BYTES;
+    this.nodes = new Nodes(geometry.nodeSize, this.source, Math.floor(half / this.#nodeBytes));
+    const records = Math.floor(half / this.#recordBytes);
+    this.segments = new Segments(geometry, this.source, records);
+    this.tree = {
+      nodes: this.nodes,
+      blocks: this.segments,
+      segmentBlocks: geometry.segmentBlocks,
+    };
+  }
+
+  /** About the bytes of memory that only a checkpoint can give back. */
+  get dirtyBytes(): number {
+    const { nodes, segments } = this;
+    return nodes.dirtyCount * this.#nodeBytes + segments.dirtyCount * this.#recordBytes;
+  }
+
+  /** Sets aside what changed since the last freeze. */
+  freeze(): FrozenState {
+    const { catalogue, nodes, segments, lsn } = this;
+    catalogue.freeze();
+    nodes.freeze();
+    segments.freeze();
+    const counters = {
+      lsn,
+      nextNode: nodes.next,
+      nextSubvolume: catalogue.next,
+      allocatedBlocks: segments.allocated,
+      subvolumes: catalogue.size,
+      deadNodes: nodes.dead.length,
+      busySegments: segments.busy.frozen().size,
+    };
+    return {
+      lsn,
+      *changes() {
+        yield* catalogue.changes();
+        yield* nodes.changes();
+        yield* segments.changes();
+      },
+      stateValue: (changedKeys, journalChecksum) =>
+        encodeState({ ...counters, changedKeys, journalChecksum }),
+    };
+  }
+
+  /** The checkpoint is durable in `environment`, which reads go to from now on. */
+  thaw(environment: Environment): void {
+    this.source.environment = environment;
+    this.catalogue.thaw();
+    this.nodes.thaw();
+    this.segments.thaw();
+    this.changedKeys = loadNumbers(environment, kinds.changedKeys);
+  }
+
+  /** Takes up what the environment holds; returns the checksum of the last journal frame in it. */
+  load(): number {
+    const { environment } = this.source;
+    const sealed = environment.get(kinds.state, 0);
+    if (!sealed) throw new BlockspaceError("ECORRUPT", "a checkpoint has no state value");
+    const value = stateValueStruct.read(openSealed(kinds.state, 0, sealed), 0);
+    this.lsn = value.lsn;
+    for (const { id, value: entry } of environment.scan(kinds.subvolume)) {
+      this.catalogue.load(decodeSubvolume(openSealed(kinds.subvolume, id, entry)));
+    }
+    this.catalogue.next = value.nextSubvolume;
+    this.nodes.next = value.nextNode;
+    this.nodes.loadDead(loadNumbers(environment, kinds.deadNodes));
+    this.changedKeys = loadNumbers(environment, kinds.changedKeys);
+    const busySegments = this.#loadSpace(environment);
+    this.#checkCounts(value, busySegments);
+    return value.journalChecksum;
+  }
+
+  #loadSpace(environment: Environment): number {
+    const { segments } = this;
+    for (const { id, value } of environment.scan(kinds.segmentLive)) {
+      const body = openSealed(kinds.segmentLive, id, value);
+      segments.loadLive(id, decodeLivePage(body, segments.entriesOnPage(id)));
+    }
+    let busySegments = 0;
+    for (const { id, value } of environment.scan(kinds.busy)) {
+      const bitmap = openSealed(kinds.busy, id, value);
+      if (id >= this.geometry.segments || bitmap.length * 8 < this.geometry.segmentBlocks) {
+        throw new BlockspaceError("ECORRUPT", `the busy blocks of segment ${id} are impossible`);
+      }
+      segments.busy.load(id, bitmap);
+      busySegments++;
+    }
+    return busySegments;
+  }
+
+  #checkCounts(value: StateValue, busySegments: number): void {
+    const sound =
+      value.subvolumes === this.catalogue.size &&
+      value.deadNodes === this.nodes.dead.length &&
+      value.changedKeys === this.changedKeys.length &&
+      value.allocatedBlocks === this.segments.allocated &&
+      value.busySegments === busySegments;
+    if (!sound) throw new BlockspaceError("ECORRUPT", "a checkpoint lacks some of its values");
+  }
+}
+
+function encodeState(value: StateValue): Change {
+  const body = new Uint8Array(stateValueStruct.size);
+  stateValueStruct.write(body, 0, value);
+  return { kind: kinds.state, id: 0, value: seal(kinds.state, 0, body) };
+}
+
+function loadNumbers(environment: Environment, kind: number): number[] {
+  const numbers: number[] = [];
+  for (const { id, value } of environment.scan(kind)) {
+    for (const number of decodeNumberPage(openSealed(kind, id, value))) numbers.push(number);
+  }
+  return numbers;
+}

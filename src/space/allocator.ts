@@ -1,0 +1,141 @@
+/**
+ * Where the next write goes. The log fills one open segment from its start to its end; then it
+ * opens the next wholly free one, or, when there is none, the emptiest, and fills its holes: so
+ * space is usable block by block, and a cleaner only makes it pleasant again.
+ *
+ * A block is free if and only if no map refers to it, it is not busy (promise I4), and it is not
+ * held: staged blocks belong to no map yet and are held until they are committed or given back.
+ * What is returned must be claimed or held before the next call.
+ */
+import { BlockspaceError } from "../base/errors.ts";
+import type { BlockRun } from "./busy.ts";
+import { blocksIn, eachSegment, type Geometry } from "./geometry.ts";
+import type { Segments } from "./segments.ts";
+
+export class Allocator {
+  readonly #segments: Segments;
+  readonly #geometry: Geometry;
+  /** By segment: one byte for each block, 1 when it is held. */
+  readonly #held = new Map<number, Uint8Array>();
+  readonly #heldPerSegment: Uint16Array;
+  #heldCount = 0;
+  #open = -1;
+  #next = 0;
+
+  constructor(segments: Segments) {
+    this.#segments = segments;
+    this.#geometry = segments.geometry;
+    this.#heldPerSegment = new Uint16Array(segments.geometry.segments);
+  }
+
+  /** Blocks that are held. */
+  get held(): number {
+    return this.#heldCount;
+  }
+
+  /** A run of 1 to `most` free blocks within one segment; there must be a free block. */
+  take(most: number): BlockRun {
+    for (let tries = 0; tries < 3; tries++) {
+      const run = this.#open < 0 ? undefined : this.#takeFrom(this.#open, most);
+      if (run) return run;
+      this.#open = this.#choose();
+      this.#next = 0;
+    }
+    throw new BlockspaceError("ENOSPC", "no free block was found although the counts say so");
+  }
+
+  /** Exactly `count` contiguous free blocks outside segment `except`, if they are to be had. */
+  takeWhole(count: number, except = -1): BlockRun | undefined {
+    const usable = this.#open >= 0 && this.#open !== except;
+    const run = usable ? this.#peek(this.#open, count) : undefined;
+    if (run && run.count === count) return this.take(count);
+    const segment = this.#firstWhollyFree();
+    if (segment < 0 || count > blocksIn(this.#geometry, segment)) return undefined;
+    this.#open = segment;
+    this.#next = 0;
+    return this.take(count);
+  }
+
+  hold(run: BlockRun): void {
+    this.#mark(run, 1);
+  }
+
+  unhold(run: BlockRun): void {
+    this.#mark(run, 0);
+  }
+
+  /** Used blocks of any sort in a segment. */
+  used(segment: number): number {
+    const { live, busy } = this.#segments;
+    return live[segment]! + busy.perSegment[segment]! + this.#heldPerSegment[segment]!;
+  }
+
+  isHeld(pblock: number): boolean {
+    const { segmentBlocks } = this.#geometry;
+    const held = this.#held.get(Math.floor(pblock / segmentBlocks));
+    return held?.[pblock % segmentBlocks] === 1;
+  }
+
+  #takeFrom(segment: number, most: number): BlockRun | undefined {
+    const run = this.#peek(segment, most);
+    if (run) this.#next = (run.pblock % this.#geometry.segmentBlocks) + run.count;
+    return run;
+  }
+
+  /** The first free run in the rest of a segment. */
+  #peek(segment: number, most: number): BlockRun | undefined {
+    const blocks = blocksIn(this.#geometry, segment);
+    let start = this.#next;
+    while (start < blocks && !this.#isFree(segment, start)) start++;
+    if (start === blocks) return undefined;
+    let end = start + 1;
+    while (end < blocks && end - start < most && this.#isFree(segment, end)) end++;
+    return { pblock: segment * this.#geometry.segmentBlocks + start, count: end - start };
+  }
+
+  #isFree(segment: number, index: number): boolean {
+    const { busy } = this.#segments;
+    if (this.#segments.record(segment)?.refs[index]) return false;
+    return !busy.has(segment, index) && this.#held.get(segment)?.[index] !== 1;
+  }
+
+  #choose(): number {
+    const free = this.#firstWhollyFree();
+    if (free >= 0) return free;
+    let best = 0;
+    let most = -1;
+    for (let segment = 0; segment < this.#geometry.segments; segment++) {
+      const room = blocksIn(this.#geometry, segment) - this.used(segment);
+      if (room > most) {
+        most = room;
+        best = segment;
+      }
+    }
+    return best;
+  }
+
+  /** The next wholly free segment behind the open one, or -1. */
+  #firstWhollyFree(): number {
+    const { segments } = this.#geometry;
+    for (let i = 1; i <= segments; i++) {
+      const segment = (this.#open + i) % segments;
+      if (this.used(segment) === 0) return segment;
+    }
+    return -1;
+  }
+
+  #mark(run: BlockRun, value: 0 | 1): void {
+    const sign = value === 1 ? 1 : -1;
+    eachSegment(this.#geometry, run.pblock, run.count, (segment, index, count) => {
+      let held = this.#held.get(segment);
+      if (!held) {
+        held = new Uint8Array(this.#geometry.segmentBlocks);
+        this.#held.set(segment, held);
+      }
+      held.fill(value, index, index + count);
+      this.#heldPerSegment[segment]! += sign * count;
+      if (this.#heldPerSegment[segment] === 0) this.#held.delete(segment);
+    });
+    this.#heldCount += sign * run.count;
+  }
+}

@@ -1,0 +1,145 @@
+/**
+ * Promise I4, as a waiting room: a block that lost its last reference is *busy*, and not written
+ * again, for as long as one of the two checkpoints may refer to it.
+ *
+ * Four generations of bitmaps pass through. A block freed now is in `current`. When checkpoint E
+ * freezes the state, `current` becomes `frozen`: E no longer refers to these blocks, but checkpoint
+ * E-1 does. When E has become durable in place of E-2, what was frozen at E-1 (`former`) is in
+ * neither of the two checkpoints that are left: it is `leaving`, holes are punched into it, and
+ * then it is free. A checkpoint stores its `frozen` generation, so that a reopened store goes on
+ * waiting.
+ */
+import { eachSegment, type Geometry } from "./geometry.ts";
+
+/** By segment: one bit for each block. */
+type Bitmaps = Map<number, Uint8Array>;
+
+/** A run of physical blocks. */
+export interface BlockRun {
+  pblock: number;
+  count: number;
+}
+
+export class BusyBlocks {
+  readonly #geometry: Geometry;
+  #current: Bitmaps = new Map();
+  #frozen: Bitmaps = new Map();
+  #former: Bitmaps = new Map();
+  #leaving: Bitmaps = new Map();
+  #count = 0;
+  /** Busy blocks in each segment. */
+  readonly perSegment: Uint16Array;
+
+  constructor(geometry: Geometry) {
+    this.#geometry = geometry;
+    this.perSegment = new Uint16Array(geometry.segments);
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+
+  add(pblock: number, count: number): void {
+    eachSegment(this.#geometry, pblock, count, (segment, index, part) => {
+      const bits = this.#bitmap(this.#current, segment);
+      for (let i = index; i < index + part; i++) bits[i >> 3]! |= 1 << (i & 7);
+      this.perSegment[segment]! += part;
+    });
+    this.#count += count;
+  }
+
+  has(segment: number, index: number): boolean {
+    if (this.perSegment[segment] === 0) return false;
+    const at = index >> 3;
+    const bit = 1 << (index & 7);
+    const any =
+      (this.#current.get(segment)?.[at] ?? 0) |
+      (this.#frozen.get(segment)?.[at] ?? 0) |
+      (this.#former.get(segment)?.[at] ?? 0) |
+      (this.#leaving.get(segment)?.[at] ?? 0);
+    return (any & bit) !== 0;
+  }
+
+  /** A checkpoint begins. */
+  freeze(): void {
+    this.#frozen = this.#current;
+    this.#current = new Map();
+  }
+
+  /** What the checkpoint stores: a bitmap for each segment with blocks it just stopped using. */
+  frozen(): ReadonlyMap<number, Uint8Array> {
+    return this.#frozen;
+  }
+
+  /** The segments whose bitmaps the checkpoint before stored. */
+  formerSegments(): number[] {
+    return [...this.#former.keys()];
+  }
+
+  /** Takes up what the newest checkpoint stored. */
+  load(segment: number, bitmap: Uint8Array): void {
+    this.#former.set(segment, bitmap.slice());
+    const blocks = blocksSet(bitmap);
+    this.perSegment[segment]! += blocks;
+    this.#count += blocks;
+  }
+
+  /** The checkpoint is durable: what was frozen by the one before it starts to leave. */
+  thaw(): void {
+    this.#leaving = this.#former;
+    this.#former = this.#frozen;
+    this.#frozen = new Map();
+  }
+
+  /** The runs that are leaving; a block that `mustStay` waits two checkpoints more. */
+  leaving(mustStay: (pblock: number) => boolean): BlockRun[] {
+    const runs: BlockRun[] = [];
+    for (const [segment, bitmap] of this.#leaving) {
+      const base = segment * this.#geometry.segmentBlocks;
+      for (const run of runsIn(bitmap)) {
+        for (let i = run.pblock; i < run.pblock + run.count; i++) {
+          if (!mustStay(base + i)) continue;
+          bitmap[i >> 3]! &= ~(1 << (i & 7));
+          this.#bitmap(this.#current, segment)[i >> 3]! |= 1 << (i & 7);
+        }
+      }
+      for (const { pblock, count } of runsIn(bitmap)) runs.push({ pblock: base + pblock, count });
+    }
+    return runs;
+  }
+
+  /** What was leaving is free now. */
+  release(): void {
+    for (const [segment, bitmap] of this.#leaving) {
+      const blocks = blocksSet(bitmap);
+      this.perSegment[segment]! -= blocks;
+      this.#count -= blocks;
+    }
+    this.#leaving = new Map();
+  }
+
+  #bitmap(generation: Bitmaps, segment: number): Uint8Array {
+    let bits = generation.get(segment);
+    if (!bits) {
+      bits = new Uint8Array(Math.ceil(this.#geometry.segmentBlocks / 8));
+      generation.set(segment, bits);
+    }
+    return bits;
+  }
+}
+
+function blocksSet(bitmap: Uint8Array): number {
+  return runsIn(bitmap).reduce((sum, run) => sum + run.count, 0);
+}
+
+/** The runs of set bits, as blocks within the segment. */
+function runsIn(bitmap: Uint8Array): BlockRun[] {
+  const runs: BlockRun[] = [];
+  for (let i = 0; i < bitmap.length * 8; i++) {
+    if (((bitmap[i >> 3]! >> (i & 7)) & 1) === 0) continue;
+    const last = runs.at(-1);
+    if (last && last.pblock + last.count === i) last.count++;
+    else runs.push({ pblock: i, count: 1 });
+  }
+  return runs;
+}

@@ -1,0 +1,53 @@
+/**
+ * The fixed numbers of a store that space is counted in, and the way from a physical block to its
+ * segment.
+ */
+import type { Superblock } from "../format/superblock.ts";
+
+export interface Geometry {
+  /** Bytes. */
+  readonly blockSize: number;
+  readonly segmentBlocks: number;
+  readonly capacityBlocks: number;
+  readonly segments: number;
+  /** Byte address of physical block 0. */
+  readonly dataOffset: number;
+  /** Largest encoded map node in bytes. */
+  readonly nodeSize: number;
+}
+
+export function geometryOf(superblock: Superblock): Geometry {
+  const { blockSize, segmentBlocks, capacityBlocks, dataOffset, nodeSize } = superblock;
+  const segments = Math.ceil(capacityBlocks / segmentBlocks);
+  return { blockSize, segmentBlocks, capacityBlocks, segments, dataOffset, nodeSize };
+}
+
+/** Blocks in a segment: all but the last one are whole. */
+export function blocksIn(geometry: Geometry, segment: number): number {
+  const { segmentBlocks, capacityBlocks } = geometry;
+  return Math.min(segmentBlocks, capacityBlocks - segment * segmentBlocks);
+}
+
+/** Byte address of a physical block. */
+export function addressOf(geometry: Geometry, pblock: number): number {
+  return geometry.dataOffset + pblock * geometry.blockSize;
+}
+
+/** Calls `visit` for each part of a run of blocks that lies in one segment. */
+export function eachSegment(
+  geometry: Geometry,
+  pblock: number,
+  count: number,
+  visit: (segment: number, index: number, count: number) => void,
+): void {
+  const { segmentBlocks } = geometry;
+  let at = pblock;
+  const end = pblock + count;
+  while (at < end) {
+    const segment = Math.floor(at / segmentBlocks);
+    const index = at % segmentBlocks;
+    const part = Math.min(end - at, segmentBlocks - index);
+    visit(segment, index, part);
+    at += part;
+  }
+}

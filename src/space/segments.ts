@@ -1,0 +1,223 @@
+/**
+ * What is known of every physical block: references, checksum, owner. One record for each segment,
+ * loaded when it is needed; for every segment a resident count of its allocated blocks (two bytes,
+ * 512 KiB for a store of 1 TiB with the usual segments), so that space is found without reading.
+ *
+ * Only `apply` changes this, by way of three verbs: `claim` allocates, `retain` and `release` count
+ * the map leaves that refer to a block. A block without any is busy (`busy.ts`).
+ */
+import type { Source } from "../checkpoint/table.ts";
+import { Table } from "../checkpoint/table.ts";
+import { BlockspaceError } from "../base/errors.ts";
+import { encodeLivePage, kinds, PAGE_ENTRIES } from "../format/checkpoint-values.ts";
+import { seal } from "../format/sealed-value.ts";
+import {
+  copySegmentRecord,
+  decodeSegmentRecord,
+  encodeSegmentRecord,
+  newSegmentRecord,
+  type SegmentRecord,
+} from "../format/segment-record.ts";
+import type { Change } from "../checkpoint/environment.ts";
+import type { BlockReferences } from "../map/tree.ts";
+import { BusyBlocks } from "./busy.ts";
+import { eachSegment, type Geometry } from "./geometry.ts";
+
+/** Who a block belongs to: always at this vblock, in subvolumes of this family. */
+export interface Owner {
+  family: number;
+  vblock: number;
+}
+
+export class Segments implements BlockReferences {
+  readonly geometry: Geometry;
+  readonly busy: BusyBlocks;
+  /** Allocated blocks in each segment. */
+  readonly live: Uint16Array;
+  readonly #records: Table<SegmentRecord>;
+  readonly #dirtyPages = new Set<number>();
+  #frozenPages: Change[] = [];
+  #allocated = 0;
+
+  constructor(geometry: Geometry, source: Source, cachedRecords: number) {
+    this.geometry = geometry;
+    this.busy = new BusyBlocks(geometry);
+    this.live = new Uint16Array(geometry.segments);
+    const codec = {
+      encode: encodeSegmentRecord,
+      decode: (body: Uint8Array) => decodeSegmentRecord(body, geometry.segmentBlocks),
+      copy: copySegmentRecord,
+    };
+    this.#records = new Table(kinds.segment, codec, source, cachedRecords);
+  }
+
+  /** Blocks with at least one reference. */
+  get allocated(): number {
+    return this.#allocated;
+  }
+
+  get dirtyCount(): number {
+    return this.#records.dirtyCount;
+  }
+
+  /** The record of a segment, not to be changed; none when nothing was ever allocated in it. */
+  record(segment: number): SegmentRecord | undefined {
+    return this.#records.get(segment);
+  }
+
+  /** References to one block. */
+  references(pblock: number): number {
+    const { segmentBlocks } = this.geometry;
+    const record = this.#records.get(Math.floor(pblock / segmentBlocks));
+    return record?.refs[pblock % segmentBlocks] ?? 0;
+  }
+
+  /** Allocates free blocks to their first owner; without checksums they are unwritten. */
+  claim(pblock: number, count: number, owner: Owner, checksums: Uint32Array | null): void {
+    this.#checkBounds(pblock, count);
+    let done = 0;
+    eachSegment(this.geometry, pblock, count, (segment, index, part) => {
+      const record = this.#edit(segment);
+      for (let i = index; i < index + part; i++, done++) {
+        if (record.refs[i] !== 0) throw this.#damage(segment, i, "is allocated twice");
+        record.refs[i] = 1;
+        record.written[i] = checksums ? 1 : 0;
+        record.checksums[i] = checksums ? checksums[done]! : 0;
+        record.families[i] = owner.family;
+        record.vblocks[i] = owner.vblock + done;
+      }
+      this.#count(segment, part);
+    });
+  }
+
+  /** The blocks, allocated before and unwritten, hold data now. */
+  write(pblock: number, checksums: Uint32Array): void {
+    this.#checkBounds(pblock, checksums.length);
+    let done = 0;
+    eachSegment(this.geometry, pblock, checksums.length, (segment, index, part) => {
+      const record = this.#edit(segment);
+      for (let i = index; i < index + part; i++, done++) {
+        if (record.refs[i] === 0) throw this.#damage(segment, i, "is written and not allocated");
+        record.written[i] = 1;
+        record.checksums[i] = checksums[done]!;
+      }
+    });
+  }
+
+  retain(pblock: number, count: number): void {
+    this.#checkBounds(pblock, count);
+    eachSegment(this.geometry, pblock, count, (segment, index, part) => {
+      const record = this.#edit(segment);
+      for (let i = index; i < index + part; i++) {
+        if (record.refs[i] === 0) throw this.#damage(segment, i, "is mapped and not allocated");
+        record.refs[i]! += 1;
+      }
+    });
+  }
+
+  release(pblock: number, count: number): void {
+    this.#checkBounds(pblock, count);
+    eachSegment(this.geometry, pblock, count, (segment, index, part) => {
+      const record = this.#edit(segment);
+      for (let i = index; i < index + part; i++) {
+        if (record.refs[i] === 0) throw this.#damage(segment, i, "is released and not allocated");
+        record.refs[i]! -= 1;
+        if (record.refs[i] === 0) this.#free(segment, i);
+      }
+    });
+  }
+
+  /** Moves everything known of one live block to a free one. */
+  move(from: number, to: number): void {
+    this.#checkBounds(to, 1);
+    const { segmentBlocks } = this.geometry;
+    const source = this.#edit(Math.floor(from / segmentBlocks));
+    const target = this.#edit(Math.floor(to / segmentBlocks));
+    const i = from % segmentBlocks;
+    const j = to % segmentBlocks;
+    if (target.refs[j] !== 0) {
+      throw this.#damage(Math.floor(to / segmentBlocks), j, "is allocated twice");
+    }
+    target.refs[j] = source.refs[i]!;
+    target.written[j] = source.written[i]!;
+    target.checksums[j] = source.checksums[i]!;
+    target.families[j] = source.families[i]!;
+    target.vblocks[j] = source.vblocks[i]!;
+    this.#count(Math.floor(to / segmentBlocks), 1);
+    source.refs[i] = 0;
+    this.#free(Math.floor(from / segmentBlocks), i);
+  }
+
+  freeze(): void {
+    this.#records.freeze();
+    this.busy.freeze();
+    this.#frozenPages = [...this.#dirtyPages].map((id) => this.#livePage(id));
+    this.#dirtyPages.clear();
+  }
+
+  /** What a checkpoint writes; busy bitmaps that the one before stored are taken away. */
+  *changes(): Generator<Change> {
+    yield* this.#records.changes();
+    for (const page of this.#frozenPages) yield page;
+    const kind = kinds.busy;
+    const frozen = this.busy.frozen();
+    for (const [id, bitmap] of frozen) yield { kind, id, value: seal(kind, id, bitmap) };
+    for (const id of this.busy.formerSegments()) {
+      if (!frozen.has(id)) yield { kind, id, value: null };
+    }
+  }
+
+  thaw(): void {
+    this.#records.thaw();
+    this.busy.thaw();
+    this.#frozenPages = [];
+  }
+
+  /** Takes up a page of counts from a checkpoint. */
+  loadLive(page: number, counts: Uint16Array): void {
+    this.live.set(counts, page * PAGE_ENTRIES);
+    for (const count of counts) this.#allocated += count;
+  }
+
+  /** Entries on a page of counts: all but the last page are full. */
+  entriesOnPage(page: number): number {
+    return Math.max(0, Math.min(PAGE_ENTRIES, this.geometry.segments - page * PAGE_ENTRIES));
+  }
+
+  #livePage(id: number): Change {
+    const start = id * PAGE_ENTRIES;
+    const counts = this.live.slice(start, start + this.entriesOnPage(id));
+    const kind = kinds.segmentLive;
+    return { kind, id, value: seal(kind, id, encodeLivePage(counts)) };
+  }
+
+  #edit(segment: number): SegmentRecord {
+    const record = this.#records.edit(segment);
+    if (record) return record;
+    const fresh = newSegmentRecord(this.geometry.segmentBlocks);
+    this.#records.put(segment, fresh);
+    return fresh;
+  }
+
+  #free(segment: number, index: number): void {
+    this.#count(segment, -1);
+    this.busy.add(segment * this.geometry.segmentBlocks + index, 1);
+  }
+
+  #count(segment: number, blocks: number): void {
+    this.live[segment]! += blocks;
+    this.#allocated += blocks;
+    this.#dirtyPages.add(Math.floor(segment / PAGE_ENTRIES));
+  }
+
+  #checkBounds(pblock: number, count: number): void {
+    if (pblock + count > this.geometry.capacityBlocks) {
+      throw new BlockspaceError("ECORRUPT", `block ${pblock} + ${count} is beyond the capacity`);
+    }
+  }
+
+  #damage(segment: number, index: number, what: string): BlockspaceError {
+    const pblock = segment * this.geometry.segmentBlocks + index;
+    return new BlockspaceError("ECORRUPT", `physical block ${pblock} ${what}`);
+  }
+}
