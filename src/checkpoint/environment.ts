@@ -48,5 +48,8 @@ export interface Environment {
   close(): Promise<void>;
 }
 
-/** Opens (and, unless read-only, creates) the two environments of a store by name. */
-export type OpenEnvironment = (name: "a" | "b") => Promise<Environment>;
+/**
+ * Opens (and, unless read-only, creates) the two environments of a store by name. `anew` removes
+ * what is there first: the way to be rid of a damaged one, which must be closed before.
+ */
+export type OpenEnvironment = (name: "a" | "b", anew?: boolean) => Promise<Environment>;

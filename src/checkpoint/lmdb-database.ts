@@ -86,6 +86,12 @@ export async function openReadOnly(path: string): Promise<Database | undefined> 
   }
 }
 
+/** Removes the environment at `path`, sound or not; durable when it resolves. */
+export async function removeDatabase(path: string): Promise<void> {
+  await rm(path, { recursive: true, force: true });
+  await new FileDirectory(dirname(path)).sync();
+}
+
 /** What lmdb or the system threw, as one of our own errors. */
 export function lmdbError(path: string, cause: unknown): BlockspaceError {
   if (isBlockspaceError(cause)) return cause;

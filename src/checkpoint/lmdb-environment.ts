@@ -24,6 +24,7 @@ import {
   lmdbOptions,
   openDatabase,
   openReadOnly,
+  removeDatabase,
 } from "./lmdb-database.ts";
 import { Tally } from "./tally.ts";
 
@@ -38,9 +39,10 @@ export function lmdbEnvironments(
   options: LmdbEnvironmentOptions = {},
 ): OpenEnvironment {
   const readOnly = options.readOnly ?? false;
-  return async (name) => {
+  return async (name, anew = false) => {
     const path = resolve(join(directory, name));
     try {
+      if (anew) await removeDatabase(path);
       const db = await (readOnly ? openReadOnly(path) : openDatabase(path));
       return new LmdbEnvironment(name, path, db, readOnly);
     } catch (error) {

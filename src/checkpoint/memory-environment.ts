@@ -31,8 +31,12 @@ export class MemoryEnvironments {
   readonly open: OpenEnvironment;
 
   constructor(options: MemoryOptions = {}) {
-    this.open = async (name) =>
-      new MemoryEnvironment(name, this.#tables[name], (phase) => options.onCommit?.(name, phase));
+    this.open = async (name, anew = false) => {
+      if (anew) this.#tables[name].clear();
+      return new MemoryEnvironment(name, this.#tables[name], (phase) =>
+        options.onCommit?.(name, phase),
+      );
+    };
   }
 
   /** What is left when the process dies now; later commits on either side do not show on the other. */

@@ -130,7 +130,8 @@ function readField(
 ): number | Uint8Array | undefined {
   const at = base + offset;
   if (typeof type === "string") return numbers[type].get(view, at);
-  if ("bytes" in type) return source.slice(at, at + type.bytes);
+  // A copy also of a Buffer, whose own `slice` makes none.
+  if ("bytes" in type) return new Uint8Array(source.subarray(at, at + type.bytes));
   for (let i = at; i < at + type.zero; i++) {
     if (source[i] === 0) continue;
     throw new BlockspaceError("ECORRUPT", `${owner}.${name} is reserved and not zero`);

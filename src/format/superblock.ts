@@ -94,7 +94,7 @@ export function decodeSuperblock(slot: Uint8Array): Superblock {
     throw new BlockspaceError("ECORRUPT", "a superblock slot does not start with BLKSPACE");
   }
   const view = viewOf(slot);
-  const blank = slot.slice();
+  const blank = new Uint8Array(slot);
   blank.fill(0, CHECKSUM_AT, CHECKSUM_AT + 4);
   if (crc32c(blank) !== view.getUint32(CHECKSUM_AT, true)) {
     throw new BlockspaceError("ECORRUPT", "a superblock slot does not match its checksum");

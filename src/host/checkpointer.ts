@@ -13,7 +13,7 @@
  */
 import { isBlockspaceError } from "../base/errors.ts";
 import { deltaFor } from "../checkpoint/delta.ts";
-import type { Environment } from "../checkpoint/environment.ts";
+import type { Environment, OpenEnvironment } from "../checkpoint/environment.ts";
 import type { Journal } from "../journal/journal.ts";
 import type { Environments } from "../replay/replay.ts";
 import type { BlockRun } from "../space/busy.ts";
@@ -27,13 +27,20 @@ export class Checkpointer {
   readonly #engine: Engine;
   readonly #journal: Journal;
   readonly #environments: Environments;
+  readonly #openEnvironment: OpenEnvironment;
   #running: Promise<void> | undefined;
   #journalBytesAtFreeze = 0;
   /** Checkpoints since the host was opened. */
   count = 0;
 
-  constructor(engine: Engine, journal: Journal, environments: Environments) {
+  constructor(
+    engine: Engine,
+    journal: Journal,
+    environments: Environments,
+    openEnvironment: OpenEnvironment,
+  ) {
     this.#engine = engine;
+    this.#openEnvironment = openEnvironment;
     this.#journal = journal;
     this.#environments = { ...environments };
   }
@@ -83,7 +90,7 @@ export class Checkpointer {
 
   /** Steps 1 to 4. */
   async #write(): Promise<void> {
-    const { state, committer, pending, device } = this.#engine;
+    const { state, committer, pending } = this.#engine;
     const environments = this.#environments;
     const sealed = committer.sealAndFlush();
     const written = pending.writeOut();
@@ -92,16 +99,32 @@ export class Checkpointer {
     this.#journalBytesAtFreeze = this.#journal.bytesWritten;
     const journalChecksum = await sealed;
     await written;
-    await device.flush();
-    const { a, b, newest } = environments;
-    const target = newest === a ? b : a;
-    const reset = !isOneBehind(target, newest);
+    await pending.flush();
+    const { newest } = environments;
+    const { target, reset } = await this.#turn();
     const lastChangedKeys = state.changedKeys;
     const source = { target, newest, lastChangedKeys, frozen, journalChecksum, reset };
     const epoch = environments.epoch + 1;
     await target.commit(deltaFor(source), { epoch, lsn: frozen.lsn, reset });
     state.thaw(target);
     Object.assign(environments, { newest: target, epoch, lsn: frozen.lsn });
+  }
+
+  /**
+   * The environment whose turn it is. One that is not exactly one checkpoint behind is written
+   * whole; it is made anew for that, unless nothing was ever written to it.
+   */
+  async #turn(): Promise<{ target: Environment; reset: boolean }> {
+    const { opened, newest } = this.#environments;
+    const name = newest.name === "a" ? "b" : "a";
+    const target = opened[name];
+    const expected = (newest.closing()?.epoch ?? 0) - 1;
+    const epoch = target && epochOf(target);
+    if (target && epoch === expected) return { target, reset: false };
+    if (target && epoch === undefined) return { target, reset: true };
+    await target?.close();
+    opened[name] = await this.#openEnvironment(name, true);
+    return { target: opened[name], reset: true };
   }
 
   /** Step 5. */
@@ -138,13 +161,12 @@ export class Checkpointer {
   }
 }
 
-/** True when the target holds exactly the checkpoint before the newest. */
-function isOneBehind(target: Environment, newest: Environment): boolean {
+/** Which checkpoint an environment holds; `undefined` when none, `null` when it is damaged. */
+function epochOf(environment: Environment): number | undefined | null {
   try {
-    const epoch = target.closing()?.epoch;
-    return epoch !== undefined && epoch === (newest.closing()?.epoch ?? 0) - 1;
+    return environment.closing()?.epoch;
   } catch (error) {
-    if (isBlockspaceError(error, "ECORRUPT")) return false;
+    if (isBlockspaceError(error, "ECORRUPT")) return null;
     throw error;
   }
 }

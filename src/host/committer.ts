@@ -7,7 +7,6 @@
  * A batch with little data carries it in its frame, so that one flush suffices. A batch with much
  * data, or whose data was written to its place before, has the data device flushed first.
  */
-import type { Device } from "../device/device.ts";
 import { ByteWriter } from "../format/byte-writer.ts";
 import { writeCommit } from "../format/journal-frame.ts";
 import type { JournalRecord } from "../format/records.ts";
@@ -40,7 +39,6 @@ interface Batch {
 
 export interface CommitterParts {
   journal: Journal;
-  device: Device;
   pending: PendingData;
   health: Health;
 }
@@ -157,11 +155,11 @@ export class Committer {
   }
 
   async #send(batch: Batch): Promise<void> {
-    const { device, journal } = this.#parts;
-    this.#parts.health.checkWritable();
+    const { journal, pending, health } = this.#parts;
+    health.checkWritable();
     if (batch.direct) {
       await batch.written;
-      await device.flush();
+      await pending.flush();
     }
     await journal.append({
       firstLsn: batch.firstLsn,
@@ -169,6 +167,8 @@ export class Committer {
       bytes: batch.writer.view(),
       data: batch.data,
     });
+    // Something else may have failed meanwhile; from then on nothing is acknowledged.
+    health.checkWritable();
   }
 }
 

@@ -8,6 +8,7 @@
 import { checkSignal } from "../base/arguments.ts";
 import { BlockspaceError } from "../base/errors.ts";
 import { blockChecksums } from "../base/checksum.ts";
+import type { OpenEnvironment } from "../checkpoint/environment.ts";
 import type { Device } from "../device/device.ts";
 import type { JournalRecord } from "../format/records.ts";
 import { checkCommitSize, type Journal } from "../journal/journal.ts";
@@ -52,6 +53,7 @@ export interface EngineParts {
   device: Device;
   journal: Journal;
   environments: Environments;
+  openEnvironment: OpenEnvironment;
   limits: Limits;
   readOnly: boolean;
 }
@@ -90,8 +92,9 @@ export class Engine {
     const isLive = (pblock: number): boolean => state.segments.references(pblock) > 0;
     this.pending = new PendingData(device, state.geometry, isLive);
     const { pending, health } = this;
-    this.committer = new Committer({ journal, device, pending, health }, state.lsn);
-    this.checkpointer = new Checkpointer(this, journal, parts.environments);
+    this.committer = new Committer({ journal, pending, health }, state.lsn);
+    const { environments, openEnvironment } = parts;
+    this.checkpointer = new Checkpointer(this, journal, environments, openEnvironment);
   }
 
   /**
@@ -209,7 +212,7 @@ export class Engine {
     return (
       this.pending.bytes + this.committer.waitingBytes < maxDirty &&
       this.#journal.usedBytes < journalSize &&
-      this.state.dirtyBytes < cacheSize
+      this.state.dirtyBytes < cacheSize / 2
     );
   }
 
@@ -221,7 +224,7 @@ export class Engine {
       await this.committer.flush();
       await this.writeOut();
     }
-    const full = this.#journal.usedBytes >= journalSize || this.state.dirtyBytes >= cacheSize;
+    const full = this.#journal.usedBytes >= journalSize || this.state.dirtyBytes >= cacheSize / 2;
     if (full) await this.checkpointer.run();
     // Files are recycled back to the older of two checkpoints, so one may not be enough.
     if (this.#journal.usedBytes >= journalSize) await this.checkpointer.run();

@@ -87,8 +87,7 @@ export class Host implements AsyncDisposable {
   /** A new, empty subvolume of `size` bytes. */
   async create(name: string, options: WaitOptions & { size: number }): Promise<Subvolume> {
     const size = checkWhole("size", options?.size, 1);
-    await this.#change(options, (planner) => planner.create(name, size));
-    return this.get(name);
+    return this.#changeFor(options, (planner) => planner.create(name, size));
   }
 
   /** The subvolume of that name, or `ENOENT`. */
@@ -98,10 +97,7 @@ export class Host implements AsyncDisposable {
     if (!entry) {
       throw new BlockspaceError("ENOENT", `there is no subvolume "${name}"`, { subvolume: name });
     }
-    const handle =
-      this.#handles.get(entry.id) ?? new Subvolume(this.#engine, this.#staging, entry.id);
-    this.#handles.set(entry.id, handle);
-    return handle;
+    return this.#handle(entry.id);
   }
 
   /** All subvolumes, in the order in which they were made. */
@@ -139,14 +135,12 @@ export class Host implements AsyncDisposable {
 
   /** A read-only subvolume that holds everything submitted to `source` before the call. */
   async snapshot(source: string, name: string, options: WaitOptions = {}): Promise<Subvolume> {
-    await this.#change(options, (planner) => planner.share("snapshot", source, name));
-    return this.get(name);
+    return this.#changeFor(options, (planner) => planner.share("snapshot", source, name));
   }
 
   /** A writable subvolume that shares all blocks of `source` until either is written. */
   async clone(source: string, name: string, options: WaitOptions = {}): Promise<Subvolume> {
-    await this.#change(options, (planner) => planner.share("clone", source, name));
-    return this.get(name);
+    return this.#changeFor(options, (planner) => planner.share("clone", source, name));
   }
 
   /** Takes a subvolume back to what a snapshot of it, or of a relative, holds; size included. */
@@ -272,10 +266,25 @@ export class Host implements AsyncDisposable {
   async #change(options: WaitOptions, call: (planner: Planner) => void): Promise<void> {
     checkSignal(options?.signal);
     await this.#engine.submit(() => {
-      this.#engine.checkOpen();
       const planner = new Planner(this.#engine);
       call(planner);
       return planner.plan();
     }, options?.signal);
+  }
+
+  /** As {@link #change}; returns the subvolume that it made, whatever happened to it since. */
+  async #changeFor(options: WaitOptions, call: (planner: Planner) => number): Promise<Subvolume> {
+    let made: Subvolume | undefined;
+    await this.#change(options, (planner) => {
+      const id = call(planner);
+      planner.afterwards(() => (made = this.#handle(id)));
+    });
+    return made!;
+  }
+
+  #handle(id: number): Subvolume {
+    const handle = this.#handles.get(id) ?? new Subvolume(this.#engine, this.#staging, id);
+    this.#handles.set(id, handle);
+    return handle;
   }
 }

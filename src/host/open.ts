@@ -5,7 +5,7 @@
 import { resolve } from "node:path";
 import { BlockspaceError } from "../base/errors.ts";
 import { show } from "../base/arguments.ts";
-import type { Environment } from "../checkpoint/environment.ts";
+import type { OpenEnvironment } from "../checkpoint/environment.ts";
 import { lmdbEnvironments } from "../checkpoint/lmdb-environment.ts";
 import type { Device } from "../device/device.ts";
 import { FileDevice } from "../device/file-device.ts";
@@ -142,8 +142,8 @@ async function startEngine(start: Start): Promise<Pick<HostParts, "engine" | "re
     alignment: superblock.journalAlignment,
   };
   const open = parts.environments(parts.directory.directory("checkpoint"), readOnly);
-  const openEnvironment = async (name: "a" | "b"): Promise<Environment> => {
-    const environment = await open(name);
+  const openEnvironment: OpenEnvironment = async (name, anew) => {
+    const environment = await open(name, anew);
     closers.push(() => environment.close());
     return environment;
   };
@@ -159,7 +159,15 @@ async function startEngine(start: Start): Promise<Pick<HostParts, "engine" | "re
   const journal = new Journal(journalFiles, identity, limits.journalSize, end);
   closers.push(() => journal.close());
   if (!readOnly && end.doubtful) await journal.secure(end.doubtful);
-  const engine = new Engine({ state, device, journal, environments, limits, readOnly });
+  const engine = new Engine({
+    state,
+    device,
+    journal,
+    environments,
+    openEnvironment,
+    limits,
+    readOnly,
+  });
   restore(engine, replayed);
   if (!readOnly) engine.startReclaim();
   return { engine, recovery };

@@ -28,7 +28,7 @@ export interface OpenHostOptions {
   device?: string;
   /** What the journal's files should take up; 64 MiB unless given. */
   journalSize?: number;
-  /** Memory for map nodes and segment records; 64 MiB unless given. */
+  /** Memory for map nodes and segment records; 128 MiB unless given. */
   cacheSize?: number;
   /** Memory for data and records that have not been written yet; 32 MiB unless given. */
   maxDirty?: number;
@@ -73,7 +73,7 @@ export function checkOptions(options: OpenHostOptions): void {
 export function limitsOf(options: OpenHostOptions): Limits {
   const limits = {
     journalSize: options.journalSize ?? 64 * MiB,
-    cacheSize: options.cacheSize ?? 64 * MiB,
+    cacheSize: options.cacheSize ?? 128 * MiB,
     maxDirty: options.maxDirty ?? 32 * MiB,
   };
   for (const [name, value] of Object.entries(limits)) {

@@ -26,6 +26,7 @@ export class PendingData {
   /** Blocks whose write has been issued and has not resolved. */
   readonly #writing = new Set<Uint8Array>();
   #inFlight: Promise<void> = Promise.resolve();
+  #flushing: Promise<void> = Promise.resolve();
 
   constructor(device: Device, geometry: Geometry, isLive: (pblock: number) => boolean) {
     this.#device = device;
@@ -58,6 +59,18 @@ export class PendingData {
     this.#inFlight = both;
     both.catch(() => undefined);
     return both;
+  }
+
+  /**
+   * Makes what has been written durable. Flushes go one at a time, and after one that failed there
+   * is no other (promise I7): the system tells of a failure once, so a second flush would pass
+   * although the data of the first is lost.
+   */
+  async flush(): Promise<void> {
+    const flushed = this.#flushing.then(() => this.#device.flush());
+    this.#flushing = flushed;
+    flushed.catch(() => undefined);
+    return flushed;
   }
 
   #collect(): PendingRun[] {

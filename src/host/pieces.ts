@@ -14,6 +14,12 @@ export interface Piece {
   unwritten: boolean;
   /** Another map refers to these blocks too. */
   shared: boolean;
+  /**
+   * May be written where it is: unwritten, of this map alone, and never holding data of another.
+   * A block that was committed while a clone shared it holds data, though the clone's map says
+   * unwritten; a checkpoint may still refer to that data (promise I4).
+   */
+  inPlace: boolean;
 }
 
 /** The first piece of `[from, to)`, which starts at `from`. */
@@ -21,14 +27,28 @@ export function firstPiece(state: State, root: number, from: number, to: number)
   const extent = nextExtent(state.nodes, root, from, to);
   if (!extent || extent.vblock > from) {
     const count = (extent?.vblock ?? to) - from;
-    return { vblock: from, count, pblock: null, unwritten: false, shared: false };
+    return { vblock: from, count, pblock: null, unwritten: false, shared: false, inPlace: false };
   }
   const { vblock, pblock, unwritten } = extent;
-  if (extent.shared) return { vblock, count: extent.count, pblock, unwritten, shared: true };
-  const shared = state.segments.references(pblock) > 1;
+  const facts = { vblock, pblock, unwritten };
+  if (extent.shared) return { ...facts, count: extent.count, shared: true, inPlace: false };
+  const isShared = (block: number): boolean => state.segments.references(block) > 1;
+  const isInPlace = (block: number): boolean =>
+    unwritten && !isShared(block) && !holdsData(state, block);
+  const shared = isShared(pblock);
+  const inPlace = isInPlace(pblock);
   let count = 1;
-  while (count < extent.count && state.segments.references(pblock + count) > 1 === shared) count++;
-  return { vblock, count, pblock, unwritten, shared };
+  for (; count < extent.count; count++) {
+    const block = pblock + count;
+    if (isShared(block) !== shared || isInPlace(block) !== inPlace) break;
+  }
+  return { ...facts, count, shared, inPlace };
+}
+
+function holdsData(state: State, pblock: number): boolean {
+  const { segmentBlocks } = state.geometry;
+  const record = state.segments.record(Math.floor(pblock / segmentBlocks));
+  return record?.written[pblock % segmentBlocks] === 1;
 }
 
 /** All pieces of `[from, to)` in order. */

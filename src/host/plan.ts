@@ -38,7 +38,7 @@ export interface Plan {
   committed?: () => void;
 }
 
-/** A run of a write: onto the unwritten blocks that are there, or onto new ones. */
+/** A run of a write: onto the unwritten blocks there, within one segment, or onto new ones. */
 export interface WriteRun {
   vblock: number;
   count: number;
@@ -58,13 +58,17 @@ export function writeRuns(
   const { root } = state.catalogue.require(change.subvolume);
   const runs: WriteRun[] = [];
   for (const piece of pieces(state, root, change.vblock, change.vblock + change.count)) {
-    if (piece.pblock === null || !piece.unwritten || piece.shared) {
+    if (piece.pblock === null || !piece.inPlace) {
       extend(runs, piece.vblock, piece.count, null);
       continue;
     }
     for (let i = 0; i < piece.count; i++) {
       const pblock = piece.pblock + i;
-      extend(runs, piece.vblock + i, 1, isPinned(pblock) ? null : pblock);
+      const vblock = piece.vblock + i;
+      const startsSegment = pblock % state.geometry.segmentBlocks === 0;
+      if (isPinned(pblock)) extend(runs, vblock, 1, null);
+      else if (startsSegment) runs.push({ vblock, count: 1, inPlace: pblock });
+      else extend(runs, vblock, 1, pblock);
     }
   }
   return runs;
@@ -80,6 +84,17 @@ function extend(runs: WriteRun[], vblock: number, count: number, inPlace: number
   }
 }
 
+/** New blocks that a run needs; only the first of two writes to a preallocated block goes there. */
+function newBlocks(run: { count: number; inPlace: number | null }, taken: Set<number>): number {
+  if (run.inPlace === null) return run.count;
+  let blocks = 0;
+  for (let pblock = run.inPlace; pblock < run.inPlace + run.count; pblock++) {
+    if (taken.has(pblock)) blocks++;
+    taken.add(pblock);
+  }
+  return blocks;
+}
+
 /** New blocks that a plan needs. */
 export function blocksNeeded(
   state: State,
@@ -89,13 +104,14 @@ export function blocksNeeded(
   // A snapshot in the same commit makes sharers of blocks that could be written in place before.
   const shares = plan.changes.some(({ type }) => type === "record" && plan.changes.length > 1);
   let blocks = 0;
+  const taken = new Set<number>();
   for (const change of plan.changes) {
     if (change.type === "write") {
       const count = change.image.length / state.geometry.blockSize;
       const runs = shares
         ? [{ count, inPlace: null }]
         : writeRuns(state, isPinned, { ...change, count });
-      for (const run of runs) if (run.inPlace === null) blocks += run.count;
+      for (const run of runs) blocks += newBlocks(run, taken);
     } else if (change.type === "allocate") {
       const { root } = state.catalogue.require(change.subvolume);
       const end = change.vblock + change.count;

@@ -115,14 +115,17 @@ export class Planner {
     if (count > 0) this.add({ type: "allocate", subvolume: entry.id, vblock, count });
   }
 
-  create(name: string, size: number): void {
+  /** Plans a new subvolume and returns its id. */
+  create(name: string, size: number): number {
     this.unused(name);
     const subvolume = this.#nextId++;
     const created = Date.now();
     this.add({ type: "record", record: { type: "create", subvolume, size, created, name } });
+    return subvolume;
   }
 
-  share(type: "snapshot" | "clone", sourceName: string, name: string): void {
+  /** Plans a snapshot or clone and returns its id. */
+  share(type: "snapshot" | "clone", sourceName: string, name: string): number {
     const source = this.named(sourceName);
     this.unused(name);
     const subvolume = this.#nextId++;
@@ -130,6 +133,7 @@ export class Planner {
     this.#names.set(name, { ...source, id: subvolume, name, readOnly: type === "snapshot" });
     const record = { type, source: source.id, subvolume, created, name } as const;
     this.add({ type: "record", record });
+    return subvolume;
   }
 
   rename(name: string, to: string): void {

@@ -15,7 +15,7 @@ import { Cookie } from "../space/cookie.ts";
 import { addressOf } from "../space/geometry.ts";
 import type { Engine } from "./engine.ts";
 import { type Iomap, isDirty } from "./iomap.ts";
-import { firstPiece } from "./pieces.ts";
+import { firstPiece, type Piece } from "./pieces.ts";
 import type { Planner } from "./planner.ts";
 
 /** How a commit finds its blocks: newly staged, or preallocated and written in place. */
@@ -27,6 +27,8 @@ interface StagedBlock {
   pblock: number;
   /** Of what was submitted; none before. */
   checksum: number | undefined;
+  /** The last submission, until it is written. */
+  writing: Promise<void> | undefined;
   /** The range was discarded after it was staged. */
   stale: boolean;
   shared: boolean;
@@ -68,17 +70,26 @@ export class Staging {
     let end = from + 1;
     while (end < to && !staged.has(end)) end++;
     const piece = firstPiece(this.#engine.state, entry.root, from, end);
-    if (piece.unwritten && !piece.shared && piece.pblock !== null) {
-      this.#stage(staged, from, piece.pblock, piece.count, { cookie, mode: "unwritten" });
+    const inPlace = this.#inPlaceBlocks(piece);
+    if (inPlace > 0 && piece.pblock !== null) {
+      this.#stage(staged, from, piece.pblock, inPlace, { cookie, mode: "unwritten" });
     } else {
-      const run = this.#take(cookie, piece.count);
+      const run = this.#take(cookie, piece.inPlace ? 1 : piece.count);
       const { shared } = piece;
       this.#stage(staged, from, run.pblock, run.count, { cookie, mode: "cow", shared });
     }
     return this.#iomapOfStaged(entry, staged, from, to, true);
   }
 
-  /** Writes whole blocks to the start of a staged extent. */
+  /** Blocks at the start of a piece that can be staged where they are: nobody else has them staged. */
+  #inPlaceBlocks({ pblock, count, inPlace }: Piece): number {
+    if (!inPlace || pblock === null) return 0;
+    let blocks = 0;
+    while (blocks < count && !this.#engine.pinned.has(pblock + blocks)) blocks++;
+    return blocks;
+  }
+
+  /** Writes whole blocks to the start of a staged extent; to one block in the order of the calls. */
   async submit(entry: SubvolumeEntry, iomap: Iomap, data: Uint8Array): Promise<void> {
     const { geometry } = this.#engine.state;
     const { blockSize } = geometry;
@@ -88,7 +99,8 @@ export class Staging {
     for (let i = 0; i < count; i++) {
       const block = staged.get(first + i);
       const expected = (iomap.addr ?? -1) + i * blockSize;
-      if (!block || addressOf(geometry, block.pblock) !== expected) {
+      const { cookie } = staged.get(first) ?? {};
+      if (block?.cookie !== cookie || !block || addressOf(geometry, block.pblock) !== expected) {
         throw new BlockspaceError("EINVAL", "the iomap is not (or no longer) a staged extent", {
           subvolume: entry.name,
           offset: iomap.offset + i * blockSize,
@@ -98,10 +110,17 @@ export class Staging {
     const blocks = Array.from({ length: count }, (_, i) => staged.get(first + i)!);
     const cookie = blocks[0]!.cookie;
     this.#checkCookie(cookie);
-    for (const block of blocks) block.checksum = undefined;
-    const sums = blockChecksums(data, blockSize);
-    await this.#tracked(cookie, this.#engine.device.write([data], iomap.addr!));
-    blocks.forEach((block, i) => (block.checksum = sums[i]!));
+    const image = clipped(data, entry.size - iomap.offset);
+    const sums = blockChecksums(image, blockSize);
+    const before = new Set(blocks.map((block) => block.writing));
+    const write = (): Promise<void> => this.#engine.writeData(image, blocks[0]!.pblock);
+    const writing = Promise.allSettled(before).then(write);
+    for (const block of blocks) Object.assign(block, { checksum: undefined, writing });
+    await this.#tracked(cookie, writing);
+    blocks.forEach((block, i) => {
+      if (block.writing === writing)
+        Object.assign(block, { checksum: sums[i]!, writing: undefined });
+    });
   }
 
   /** Plans the remapping of a staged range; refuses unless all of it is staged and submitted. */
@@ -211,6 +230,7 @@ export class Staging {
         ...facts,
         pblock: pblock + i,
         checksum: undefined,
+        writing: undefined,
         stale: false,
       };
       staged.set(vblock + i, block);
@@ -239,7 +259,7 @@ export class Staging {
     const iomap = this.#iomapOfStaged(entry, staged, from, to, false);
     const count = iomap.length / this.#engine.state.geometry.blockSize;
     for (let i = 0; stale && i < count; i++) {
-      Object.assign(staged.get(from + i)!, { stale: false, checksum: undefined });
+      staged.set(from + i, { ...staged.get(from + i)!, stale: false, checksum: undefined });
     }
     return iomap;
   }
@@ -292,8 +312,6 @@ export class Staging {
     this.#writes.set(cookie, writes.add(write));
     try {
       await write;
-    } catch (cause) {
-      throw new BlockspaceError("EIO", "a staged extent could not be written", { cause });
     } finally {
       writes.delete(write);
       if (writes.size === 0) this.#writes.delete(cookie);
@@ -318,4 +336,10 @@ export class Staging {
       offset,
     });
   }
+}
+
+/** The data with zeroes from `length` on: what lies beyond the subvolume's end is not kept. */
+function clipped(data: Uint8Array, length: number): Uint8Array {
+  if (data.length <= length) return data;
+  return new Uint8Array(data).fill(0, length);
 }

@@ -30,6 +30,9 @@ export interface StoreParts {
   environments: (directory: Directory, readOnly: boolean) => OpenEnvironment;
 }
 
+/** For what needs no more of a store than where it is. */
+export type StorePlace = Pick<StoreParts, "directory">;
+
 /** What a new store is made with. */
 export type NewStore = Omit<
   Superblock,
@@ -43,16 +46,16 @@ const LOCK = "lock";
 const JOURNAL = "journal";
 const CHECKPOINT = "checkpoint";
 
-export function journalDirectory(parts: StoreParts): Directory {
+export function journalDirectory(parts: StorePlace): Directory {
   return parts.directory.directory(JOURNAL);
 }
 
-export function checkpointDirectory(parts: StoreParts): Directory {
+export function checkpointDirectory(parts: StorePlace): Directory {
   return parts.directory.directory(CHECKPOINT);
 }
 
 /** Takes the store's locks (promise I8), or `ELOCKED`; none is left behind by a killed process. */
-export async function lockStore(parts: StoreParts, readOnly: boolean): Promise<Lock> {
+export async function lockStore(parts: StorePlace, readOnly: boolean): Promise<Lock> {
   const { directory } = parts;
   const mode = readOnly ? "shared" : "exclusive";
   const first = await directory.lock(LOCK, mode);
@@ -73,7 +76,7 @@ export async function lockStore(parts: StoreParts, readOnly: boolean): Promise<L
 }
 
 /** True when a store was created here. */
-export async function exists(parts: StoreParts): Promise<boolean> {
+export async function exists(parts: StorePlace): Promise<boolean> {
   return (await parts.directory.list()).includes(SUPERBLOCK);
 }
 
@@ -168,7 +171,7 @@ async function readLabel(device: Device): Promise<Uint8Array | undefined> {
 }
 
 /** The newer valid slot of the superblock, or the reason why there is none. */
-export async function readSuperblock(parts: StoreParts): Promise<Superblock> {
+export async function readSuperblock(parts: StorePlace): Promise<Superblock> {
   const { directory } = parts;
   const device = await directory.open(SUPERBLOCK, "read");
   const slots: Superblock[] = [];
@@ -189,6 +192,7 @@ export async function readSuperblock(parts: StoreParts): Promise<Superblock> {
   }
   const newest = slots.sort((a, b) => b.sequence - a.sequence)[0];
   if (newest) return newest;
+  if (!isBlockspaceError(reason, "ECORRUPT")) throw reason;
   throw new BlockspaceError("ECORRUPT", `${directory.path} has no valid superblock`, {
     path: directory.path,
     cause: reason,

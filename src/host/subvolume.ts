@@ -82,10 +82,11 @@ export class Subvolume implements BlockSpace {
    */
   async read(offset: number, length: number, options: WaitOptions = {}): Promise<Buffer> {
     checkSignal(options.signal);
+    this.#engine.checkOpen();
     const { sequencer, counters, state } = this.#engine;
     if (!sequencer.idle) await sequencer.settled();
     checkSignal(options.signal);
-    const entry = this.#entry();
+    const entry = this.#find();
     checkRange(offset, length, entry.size, entry.name);
     const { blockSize } = state.geometry;
     const from = Math.floor(offset / blockSize);
@@ -98,7 +99,7 @@ export class Subvolume implements BlockSpace {
 
   /**
    * Writes `data` at `offset` as one commit: visible when it resolves, durable after the next
-   * `flush`. The bytes must stay as they are until then.
+   * `flush`. The bytes must stay as they are until it resolves.
    *
    * @throws `ERANGE` beyond the size; `EROFS` for a snapshot; `ENOSPC`; `E2BIG`; `EIO`.
    */
@@ -158,7 +159,7 @@ export class Subvolume implements BlockSpace {
   /** The first iomap of the range, clipped to it; `count` in bytes, to the end when left out. */
   map(offset: number, count?: number): Iomap {
     const entry = this.#entry();
-    const length = count ?? entry.size - checkWhole("offset", offset);
+    const length = count ?? Math.max(1, entry.size - checkWhole("offset", offset));
     checkRange(offset, length, entry.size, entry.name);
     if (length === 0) {
       throw new BlockspaceError("EINVAL", "count is 0; allowed are 1 byte or more", { offset });
@@ -171,11 +172,17 @@ export class Subvolume implements BlockSpace {
   }
 
   /** All iomaps of the range in order; changes made while it is iterated are seen. */
-  *extents(offset = 0, count?: number): Generator<Iomap, void> {
-    const end = count === undefined ? this.size : offset + count;
-    let at = offset;
-    while (at < end) {
-      const iomap = this.map(at, end - at);
+  extents(offset = 0, count?: number): Generator<Iomap, void> {
+    const { name, size } = this.#entry();
+    const length = count ?? Math.max(0, size - checkWhole("offset", offset));
+    checkRange(offset, length, size, name);
+    return this.#extents(offset, offset + length);
+  }
+
+  *#extents(from: number, to: number): Generator<Iomap, void> {
+    let at = from;
+    while (at < Math.min(to, this.size)) {
+      const iomap = this.map(at, Math.min(to, this.size) - at);
       yield iomap;
       at += iomap.length;
     }
@@ -270,6 +277,11 @@ export class Subvolume implements BlockSpace {
   /** The entry as it is now, or `ECLOSED` when the subvolume is deleted. */
   #entry(): SubvolumeEntry {
     this.#engine.checkOpen();
+    return this.#find();
+  }
+
+  /** As {@link #entry}, for a call that was made before the host was closed. */
+  #find(): SubvolumeEntry {
     const entry = this.#engine.state.catalogue.get(this.id);
     if (entry) return entry;
     throw new BlockspaceError("ECLOSED", "the subvolume was deleted");
@@ -282,7 +294,6 @@ export class Subvolume implements BlockSpace {
     checkSignal(options.signal);
     await this.#engine.submit(() => {
       const planner = new Planner(this.#engine);
-      this.#engine.checkOpen();
       const waits = call(planner, planner.writable(this.id));
       return waits ? waits.then(() => planner.plan()) : planner.plan();
     }, options.signal);

@@ -92,7 +92,7 @@ export class Transaction {
   #share(type: "snapshot" | "clone", source: string, name: string): void {
     checkName(source);
     checkName(name);
-    this.#step((planner) => planner.share(type, source, name));
+    this.#step((planner) => void planner.share(type, source, name));
   }
 
   #onSubvolume(

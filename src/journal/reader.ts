@@ -207,11 +207,11 @@ export class JournalReader {
   /** Looks for anything that proves the frame that is due to have been durable. */
   async #refuseDamage(place: Place): Promise<void> {
     const proves = (header: FrameHeader): boolean => header.durableLsn >= this.#due;
-    const later = this.#files[this.#files.indexOf(place.file) + 1];
-    if (later?.header) throw this.#damage(this.#due, `is missing, but ${later.name} follows it`);
     if (await findFrame(place.device, place.position, this.#identity, proves)) {
       throw this.#damage(this.#due, "is damaged, and it was durable");
     }
+    const later = this.#files[this.#files.indexOf(place.file) + 1];
+    if (later?.header) throw this.#damage(this.#due, `is missing, but ${later.name} follows it`);
     for (const file of this.#files) {
       if (this.#chain.includes(file)) continue;
       const device = await this.#directory.open(file.name, "read");

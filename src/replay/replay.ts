@@ -44,8 +44,8 @@ export interface ReplaySource {
 
 /** The environments as replay found them. */
 export interface Environments {
-  a: Environment;
-  b: Environment;
+  /** By name; one that is damaged so that it cannot be opened is left out. */
+  opened: Partial<Record<"a" | "b", Environment>>;
   /** The one that the state was loaded from; an empty one when there is no checkpoint. */
   newest: Environment;
   /** The commit that the newest holds. */
@@ -125,16 +125,17 @@ interface Chosen {
 }
 
 async function chooseCheckpoint(source: ReplaySource, cacheSize: number): Promise<Chosen> {
-  const a = await source.openEnvironment("a");
-  const b = await source.openEnvironment("b");
-  let damage: string | undefined;
+  const opened: Environments["opened"] = {};
   const candidates: { environment: Environment; epoch: number }[] = [];
-  for (const environment of [a, b]) {
+  let damage: string | undefined;
+  for (const name of ["a", "b"] as const) {
     try {
+      const environment = await source.openEnvironment(name);
+      opened[name] = environment;
       const epoch = environment.closing()?.epoch;
       if (epoch !== undefined) candidates.push({ environment, epoch });
     } catch (error) {
-      damage = damageOf(error, environment);
+      damage = damageOf(error, name);
     }
   }
   candidates.sort((one, two) => two.epoch - one.epoch);
@@ -143,19 +144,19 @@ async function chooseCheckpoint(source: ReplaySource, cacheSize: number): Promis
     try {
       const state = new State(source.geometry, environment, cacheSize);
       const checksum = state.load();
-      const environments = { a, b, newest: environment, lsn: state.lsn, epoch };
+      const environments = { opened, newest: environment, lsn: state.lsn, epoch };
       return { state, checksum, environments, damage };
     } catch (error) {
-      damage = damageOf(error, environment);
+      damage = damageOf(error, environment.name);
     }
   }
   const state = new State(source.geometry, emptyEnvironment, cacheSize);
-  const environments = { a, b, newest: emptyEnvironment, lsn: 0, epoch };
+  const environments = { opened, newest: emptyEnvironment, lsn: 0, epoch };
   return { state, checksum: 0, environments, damage };
 }
 
 /** Why a checkpoint cannot be believed; any error that is not damage is thrown on. */
-function damageOf(error: unknown, environment: Environment): string {
-  if (isBlockspaceError(error, "ECORRUPT")) return `${environment.name}: ${error.message}`;
+function damageOf(error: unknown, name: string): string {
+  if (isBlockspaceError(error, "ECORRUPT")) return `${name}: ${error.message}`;
   throw error;
 }

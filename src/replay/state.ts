@@ -47,11 +47,11 @@ export class State {
     this.geometry = geometry;
     this.source = { environment };
     this.catalogue = new Catalogue(this.source);
-    const half = cacheSize / 2;
+    const quarter = cacheSize / 4;
     this.#nodeBytes = entriesPerNode(geometry.nodeSize) * NODE_ENTRY_BYTES + OBJECT_BYTES;
     this.#recordBytes = geometry.segmentBlocks * SEGMENT_BLOCK_BYTES + OBJECT_BYTES;
-    this.nodes = new Nodes(geometry.nodeSize, this.source, Math.floor(half / this.#nodeBytes));
-    const records = Math.floor(half / this.#recordBytes);
+    this.nodes = new Nodes(geometry.nodeSize, this.source, Math.floor(quarter / this.#nodeBytes));
+    const records = Math.floor(quarter / this.#recordBytes);
     this.segments = new Segments(geometry, this.source, records);
     this.tree = {
       nodes: this.nodes,

@@ -49,8 +49,8 @@ export class Allocator {
     const usable = this.#open >= 0 && this.#open !== except;
     const run = usable ? this.#peek(this.#open, count) : undefined;
     if (run && run.count === count) return this.take(count);
-    const segment = this.#firstWhollyFree();
-    if (segment < 0 || count > blocksIn(this.#geometry, segment)) return undefined;
+    const segment = this.#firstWhollyFree(count);
+    if (segment < 0) return undefined;
     this.#open = segment;
     this.#next = 0;
     return this.take(count);
@@ -100,7 +100,7 @@ export class Allocator {
   }
 
   #choose(): number {
-    const free = this.#firstWhollyFree();
+    const free = this.#firstWhollyFree(1);
     if (free >= 0) return free;
     let best = 0;
     let most = -1;
@@ -114,12 +114,12 @@ export class Allocator {
     return best;
   }
 
-  /** The next wholly free segment behind the open one, or -1. */
-  #firstWhollyFree(): number {
+  /** The next wholly free segment of `least` blocks behind the open one, or -1. */
+  #firstWhollyFree(least: number): number {
     const { segments } = this.#geometry;
     for (let i = 1; i <= segments; i++) {
       const segment = (this.#open + i) % segments;
-      if (this.used(segment) === 0) return segment;
+      if (this.used(segment) === 0 && blocksIn(this.#geometry, segment) >= least) return segment;
     }
     return -1;
   }

@@ -60,6 +60,20 @@ export class BusyBlocks {
     return (any & bit) !== 0;
   }
 
+  /**
+   * The block is allocated. A running host allocates no busy block; but a replay that begins at the
+   * older checkpoint, or at none, comes past allocations of blocks that had left in the meantime.
+   */
+  allocated(segment: number, index: number): void {
+    if (!this.has(segment, index)) return;
+    for (const generation of [this.#current, this.#frozen, this.#former, this.#leaving]) {
+      const bits = generation.get(segment);
+      if (bits) bits[index >> 3]! &= ~(1 << (index & 7));
+    }
+    this.perSegment[segment]! -= 1;
+    this.#count--;
+  }
+
   /** A checkpoint begins. */
   freeze(): void {
     this.#frozen = this.#current;

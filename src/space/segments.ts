@@ -80,6 +80,7 @@ export class Segments implements BlockReferences {
       const record = this.#edit(segment);
       for (let i = index; i < index + part; i++, done++) {
         if (record.refs[i] !== 0) throw this.#damage(segment, i, "is allocated twice");
+        this.busy.allocated(segment, i);
         record.refs[i] = 1;
         record.written[i] = checksums ? 1 : 0;
         record.checksums[i] = checksums ? checksums[done]! : 0;
@@ -131,21 +132,22 @@ export class Segments implements BlockReferences {
   move(from: number, to: number): void {
     this.#checkBounds(to, 1);
     const { segmentBlocks } = this.geometry;
-    const source = this.#edit(Math.floor(from / segmentBlocks));
-    const target = this.#edit(Math.floor(to / segmentBlocks));
+    const sourceSegment = Math.floor(from / segmentBlocks);
+    const targetSegment = Math.floor(to / segmentBlocks);
+    const source = this.#edit(sourceSegment);
+    const target = this.#edit(targetSegment);
     const i = from % segmentBlocks;
     const j = to % segmentBlocks;
-    if (target.refs[j] !== 0) {
-      throw this.#damage(Math.floor(to / segmentBlocks), j, "is allocated twice");
-    }
+    if (target.refs[j] !== 0) throw this.#damage(targetSegment, j, "is allocated twice");
+    this.busy.allocated(targetSegment, j);
     target.refs[j] = source.refs[i]!;
     target.written[j] = source.written[i]!;
     target.checksums[j] = source.checksums[i]!;
     target.families[j] = source.families[i]!;
     target.vblocks[j] = source.vblocks[i]!;
-    this.#count(Math.floor(to / segmentBlocks), 1);
+    this.#count(targetSegment, 1);
     source.refs[i] = 0;
-    this.#free(Math.floor(from / segmentBlocks), i);
+    this.#free(sourceSegment, i);
   }
 
   freeze(): void {

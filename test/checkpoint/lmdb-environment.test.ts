@@ -156,12 +156,13 @@ describe("committing on a thread", () => {
     const program = `
       import { lmdbEnvironments } from ${JSON.stringify(source)};
       const environment = await lmdbEnvironments(process.argv[1])("a");
-      await environment.commit([], { epoch: 1, lsn: 1, reset: false });`;
+      await environment.commit([], { epoch: 1, lsn: 1, reset: false });
+      await environment.commit([], { epoch: 2, lsn: 2, reset: false });`;
     const options = ["--import", "tsx", "--input-type=module", "--eval", program, directory];
-    // A process that does not end is killed, which rejects; one that ends too soon has no epoch.
+    // A process that does not end is killed, which rejects; one that ends too soon exits with 13.
     await promisify(execFile)(process.execPath, options, { timeout: 30_000 });
     const environment = await lmdbEnvironments(directory)("a");
-    expect(environment.closing()?.epoch).toBe(1);
+    expect(environment.closing()?.epoch).toBe(2);
     await environment.close();
   });
 

@@ -75,16 +75,26 @@ export class Workload {
   readonly allocator: Allocator;
   readonly ledger: Ledger;
   readonly model: StoreModel;
-  readonly commits: Commit[] = [];
+  readonly commits: Commit[];
   readonly staged: BlockRun[] = [];
   readonly #limits: WorkloadLimits;
-  #checksum = 1;
+  #checksum: number;
 
-  constructor(state: State, limits: Partial<WorkloadLimits> = {}) {
+  /** Takes up a state where former work has left it. */
+  constructor(
+    state: State,
+    limits: Partial<WorkloadLimits> = {},
+    former: { model: StoreModel; commits: Commit[] } = {
+      model: new StoreModel(state.geometry.blockSize),
+      commits: [],
+    },
+  ) {
     this.state = state;
     this.allocator = new Allocator(state.segments);
     this.ledger = new Ledger(state.segments, this.allocator);
-    this.model = new StoreModel(state.geometry.blockSize);
+    this.model = former.model;
+    this.commits = former.commits;
+    this.#checksum = 1 + former.commits.length * 1000;
     this.#limits = { ...defaultLimits, ...limits };
   }
 

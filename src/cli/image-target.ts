@@ -1,0 +1,132 @@
+/**
+ * Where an export goes: a file, which is made with the size of the subvolume so that only its data
+ * has to be written, or a block device, which gets every byte. What fails half-way leaves no file.
+ */
+import { open, realpath, rm, stat } from "node:fs/promises";
+import { basename, dirname, resolve, sep } from "node:path";
+import type { Stats } from "node:fs";
+import { BlockspaceError } from "../base/errors.ts";
+import type { Device } from "../device/device.ts";
+import { FileDevice } from "../device/file-device.ts";
+import { FileDirectory } from "../device/file-directory.ts";
+import { codeOf, isMissing } from "../device/medium-error.ts";
+
+export interface ImageTarget {
+  readonly device: Device;
+  /** What is not written reads as zeroes. */
+  readonly sparse: boolean;
+  /** Makes everything durable and closes the target. */
+  finish(): Promise<void>;
+  /** Closes the target and removes the file. */
+  abandon(): Promise<void>;
+}
+
+export interface TargetOptions {
+  /** Bytes. */
+  size: number;
+  /** Overwrite what is there. */
+  force: boolean;
+  /** What must not be overwritten: the store, and its data device if that lies elsewhere. */
+  store: string;
+  dataDevice: string | undefined;
+}
+
+/** Opens the target at `path`; `EEXIST` when something is there and it is not to be overwritten. */
+export async function openTarget(path: string, options: TargetOptions): Promise<ImageTarget> {
+  const found = await statOf(path);
+  if (found && !options.force) throw alreadyThere(path);
+  await refuseOwnFiles(path, options);
+  return found?.isBlockDevice() ? blockTarget(path, options) : fileTarget(path, options, found);
+}
+
+async function blockTarget(path: string, { size }: TargetOptions): Promise<ImageTarget> {
+  const device = await FileDevice.open(path, "write");
+  if (device.size < size) {
+    const room = device.size;
+    await device.close();
+    throw new BlockspaceError("ENOSPC", `${path} has ${room} bytes; the subvolume has ${size}`, {
+      path,
+    });
+  }
+  return {
+    device,
+    sparse: false,
+    async finish() {
+      await device.flush();
+      await device.close();
+    },
+    abandon: () => device.close(),
+  };
+}
+
+async function fileTarget(
+  path: string,
+  { size }: TargetOptions,
+  found: Stats | undefined,
+): Promise<ImageTarget> {
+  if (!found) await claim(path);
+  else if (!found.isFile()) {
+    throw new BlockspaceError("EINVAL", `${path} is neither a file nor a block device`, { path });
+  }
+  const device = await FileDevice.create(path, { size, layout: "sparse" }).catch(
+    async (error: unknown) => {
+      if (!found) await rm(path);
+      throw error;
+    },
+  );
+  return {
+    device,
+    sparse: true,
+    async finish() {
+      await device.flush();
+      await device.close();
+      await new FileDirectory(dirname(resolve(path))).sync();
+    },
+    async abandon() {
+      await device.close();
+      await rm(path, { force: true });
+    },
+  };
+}
+
+/** Makes an empty file where none is, whoever else tries the same. */
+async function claim(path: string): Promise<void> {
+  try {
+    await (await open(path, "wx")).close();
+  } catch (error) {
+    if (codeOf(error) === "EEXIST") throw alreadyThere(path);
+    throw error;
+  }
+}
+
+function alreadyThere(path: string): BlockspaceError {
+  return new BlockspaceError("EEXIST", `${path} is there already; --force overwrites it`, { path });
+}
+
+/** An export over the store's own files would destroy what it reads. */
+async function refuseOwnFiles(path: string, options: TargetOptions): Promise<void> {
+  const target = await realPathOf(path);
+  const store = await realPathOf(options.store);
+  const device = options.dataDevice && (await realPathOf(options.dataDevice));
+  if (target !== device && !target.startsWith(store + sep)) return;
+  throw new BlockspaceError("EINVAL", `${path} belongs to the store`, { path });
+}
+
+/** The real path of what is there, or of where it would be. */
+async function realPathOf(path: string): Promise<string> {
+  try {
+    return await realpath(path);
+  } catch (error) {
+    if (!isMissing(error)) throw error;
+    return resolve(await realpath(dirname(resolve(path))), basename(path));
+  }
+}
+
+async function statOf(path: string): Promise<Stats | undefined> {
+  try {
+    return await stat(path);
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,84 @@
+/**
+ * The one place where a command opens a store and closes it again, however the command ends. The
+ * library is loaded here and not before, so that help and usage errors come at once.
+ */
+import { basename } from "node:path";
+import { BlockspaceError, isBlockspaceError, messageOf } from "../base/errors.ts";
+import type { Host } from "../host/host.ts";
+import type { OpenHostOptions } from "../host/options.ts";
+import type { Session } from "./session.ts";
+
+/** Opens a store, lets `work` use it, and closes it, which makes everything durable. */
+export async function withHost<T>(
+  session: Session,
+  store: string,
+  options: OpenHostOptions,
+  work: (host: Host) => Promise<T>,
+): Promise<T> {
+  const host = await openHost(session, store, options);
+  let result: T;
+  try {
+    result = await work(host);
+  } catch (error) {
+    await host.close().catch((closing: unknown) => session.detail(messageOf(closing)));
+    throw error;
+  }
+  await host.close();
+  return result;
+}
+
+/** Opens a store for a change that is done when it is durable. */
+export async function changeStore(
+  session: Session,
+  store: string,
+  change: (host: Host) => Promise<void>,
+): Promise<void> {
+  await withHost(session, store, {}, async (host) => {
+    await change(host);
+    await host.flush();
+  });
+}
+
+/** As {@link withHost}, without writing anything to the store; others may read it meanwhile. */
+export function withReadOnlyHost<T>(
+  session: Session,
+  store: string,
+  work: (host: Host) => Promise<T>,
+): Promise<T> {
+  return withHost(session, store, { readOnly: true }, work);
+}
+
+/** True when there is a store in that directory, whoever has it open. */
+export async function storeExists(store: string): Promise<boolean> {
+  const [{ exists }, { FileDirectory }] = await Promise.all([
+    import("../host/store.ts"),
+    import("../device/file-directory.ts"),
+  ]);
+  return exists({ directory: new FileDirectory(store) });
+}
+
+async function openHost(session: Session, store: string, options: OpenHostOptions): Promise<Host> {
+  const { Host } = await import("../host/host.ts");
+  const { device } = session.options;
+  try {
+    const host = await Host.open(store, device === undefined ? options : { ...options, device });
+    const { commits, bytes, milliseconds, damagedCheckpoint } = host.recovery;
+    session.detail(`replayed ${commits} commits (${bytes} bytes) in ${milliseconds} ms`);
+    if (damagedCheckpoint) session.note(`a checkpoint is damaged: ${damagedCheckpoint}`);
+    return host;
+  } catch (error) {
+    if (device === undefined && isMissingData(error)) {
+      throw new BlockspaceError(
+        "ENOENT",
+        `${error.path} is not there; a store made with --device needs it every time`,
+        { cause: error },
+      );
+    }
+    throw error;
+  }
+}
+
+function isMissingData(error: unknown): error is BlockspaceError & { path: string } {
+  if (!isBlockspaceError(error, "ENOENT") || error.path === undefined) return false;
+  return basename(error.path) === "data";
+}

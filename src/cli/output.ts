@@ -1,0 +1,86 @@
+/**
+ * Standard output: bytes and lines, with backpressure. Where nobody reads any more (`| head`), the
+ * run is interrupted quietly; any other failure of the output is an error like every other.
+ */
+import type { Writable } from "node:stream";
+import type { Interruption } from "./interruption.ts";
+
+/** Lines are gathered up to about this many characters before they are written. */
+const GATHER = 64 * 1024;
+
+export class Output {
+  readonly #stream: Writable;
+  readonly #interruption: Interruption;
+  #lines: string[] = [];
+  #gathered = 0;
+  #failure: Error | undefined;
+
+  constructor(stream: Writable, interruption: Interruption) {
+    this.#stream = stream;
+    this.#interruption = interruption;
+    stream.on("error", (error: NodeJS.ErrnoException) => {
+      if (error.code === "EPIPE") interruption.interrupt("SIGPIPE");
+      this.#failure ??= error;
+    });
+  }
+
+  /** Writes bytes and resolves when the system has taken them. */
+  async bytes(chunk: Uint8Array): Promise<void> {
+    await this.#flushLines();
+    await this.#write(chunk);
+  }
+
+  async line(text: string): Promise<void> {
+    this.#lines.push(text);
+    this.#gathered += text.length + 1;
+    if (this.#gathered >= GATHER) await this.#flushLines();
+  }
+
+  /** One document of JSON, indented for people. */
+  async json(value: unknown): Promise<void> {
+    await this.line(JSON.stringify(value, null, 2));
+  }
+
+  /** An array of JSON, an element on each line, however many there are. */
+  async jsonArray(values: Iterable<unknown>): Promise<void> {
+    let former: string | undefined;
+    for (const value of values) {
+      if (former !== undefined) await this.line(`${former},`);
+      former = `${former === undefined ? "[" : " "}${JSON.stringify(value)}`;
+    }
+    await this.line(former === undefined ? "[]" : `${former}]`);
+  }
+
+  /** Everything is out when it resolves. */
+  async finish(): Promise<void> {
+    await this.#flushLines();
+  }
+
+  async #flushLines(): Promise<void> {
+    if (this.#lines.length === 0) return;
+    const text = this.#lines.join("\n") + "\n";
+    this.#lines = [];
+    this.#gathered = 0;
+    await this.#write(text);
+  }
+
+  async #write(chunk: Uint8Array | string): Promise<void> {
+    const { signal } = this.#interruption;
+    signal.throwIfAborted();
+    if (this.#failure) throw this.#failure;
+    await new Promise<void>((resolve, reject) => {
+      const abort = (): void => reject(signal.reason as Error);
+      signal.addEventListener("abort", abort, { once: true });
+      this.#stream.write(chunk, (error) => {
+        signal.removeEventListener("abort", abort);
+        if (!error) resolve();
+        else {
+          if ((error as NodeJS.ErrnoException).code === "EPIPE") {
+            this.#interruption.interrupt("SIGPIPE");
+          }
+          reject(signal.aborted ? (signal.reason as Error) : error);
+        }
+      });
+    });
+  }
+}

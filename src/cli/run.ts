@@ -1,0 +1,54 @@
+/**
+ * One run of the command line, from arguments to exit code: what was thrown anywhere below ends up
+ * here, and nowhere else.
+ */
+import { Command, CommanderError } from "commander";
+import { describeFailure, isEcho } from "./failure.ts";
+import { Interruption } from "./interruption.ts";
+import { buildProgram } from "./program.ts";
+import { Session } from "./session.ts";
+
+const EXIT_FAILURE = 1;
+const EXIT_USAGE = 2;
+
+export interface RunResult {
+  exitCode: number;
+  /** A signal, or the end of whoever reads the output, ended it early. */
+  interrupted: boolean;
+}
+
+export async function run(argv: readonly string[]): Promise<RunResult> {
+  const interruption = new Interruption();
+  const session = new Session(interruption);
+  interruption.listen();
+  try {
+    const exitCode = await carryOut(buildProgram(new Command(), session), session, argv);
+    const { exitCode: interruptedWith } = interruption;
+    return { exitCode: interruptedWith ?? exitCode, interrupted: interruptedWith !== undefined };
+  } finally {
+    interruption.ignore();
+  }
+}
+
+async function carryOut(
+  program: Command,
+  session: Session,
+  argv: readonly string[],
+): Promise<number> {
+  try {
+    await program.parseAsync(argv);
+    await session.output.finish();
+    return session.failed ? EXIT_FAILURE : 0;
+  } catch (error) {
+    // Commander has told the user already; help and version are no errors.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_USAGE;
+    if (!isEcho(error, session.signal)) {
+      session.tell(describeFailure(error, session.options.verbose === true));
+    }
+    // What was found before the error is shown; when the output is the error, it is told above.
+    await session.output.finish().catch(() => undefined);
+    return EXIT_FAILURE;
+  } finally {
+    session.interruption.tell((message) => session.tell(message));
+  }
+}

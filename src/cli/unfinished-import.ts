@@ -1,0 +1,28 @@
+/**
+ * Imports go into a subvolume with a temporary name, which gets its own name when it is whole. Only
+ * a killed import leaves one behind; nobody else can be at work on it, since a store has one writer.
+ */
+import { randomBytes } from "node:crypto";
+import type { Host } from "../host/host.ts";
+
+const PREFIX = ".import-";
+
+export function unfinishedName(): string {
+  return `${PREFIX}${randomBytes(8).toString("hex")}`;
+}
+
+export function isUnfinishedImport(name: string): boolean {
+  return name.startsWith(PREFIX) && /^[0-9a-f]{16}$/.test(name.slice(PREFIX.length));
+}
+
+/** Deletes what killed imports have left, and returns the names. */
+export async function deleteUnfinished(host: Host): Promise<string[]> {
+  const names = host
+    .list()
+    .filter(
+      ({ name, readOnly, source }) => !readOnly && source === null && isUnfinishedImport(name),
+    )
+    .map(({ name }) => name);
+  for (const name of names) await host.delete(name);
+  return names;
+}

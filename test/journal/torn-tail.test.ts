@@ -1,0 +1,201 @@
+/**
+ * Promise I10, the quiet half: what nobody was told of may be torn, lost or half there, and the
+ * journal simply ends before it. And what comes after such an end.
+ */
+import { describe, expect, it } from "vitest";
+import { MemoryDirectory } from "../../src/device/memory-directory.ts";
+import type { OnOperation } from "../../src/device/operation.ts";
+import { keepMasked, keepNothing, stopAt } from "./crash-points.ts";
+import {
+  bytesIn,
+  damage,
+  FILE_SIZE,
+  newJournal,
+  openJournal,
+  readJournal,
+  type Scribe,
+} from "./scribe.ts";
+
+/** A journal of two durable frames and a third one of 5 sectors, all in file 00000002. */
+async function threeFrames(): Promise<{ directory: MemoryDirectory; scribe: Scribe }> {
+  const directory = new MemoryDirectory();
+  const scribe = await newJournal(directory);
+  await scribe.append([1]);
+  await scribe.append([2, 3]);
+  await scribe.append([4, 5], 2048);
+  return { directory, scribe };
+}
+const THIRD_AT = 512 + 2 * 512;
+const THIRD_LENGTH = 64 + 2 * 32 + 2048;
+const THIRD_SECTORS = Math.ceil(THIRD_LENGTH / 512);
+
+describe("a torn last frame", () => {
+  const masks = Array.from({ length: 2 ** THIRD_SECTORS - 1 }, (_, mask) => mask);
+
+  it.each([
+    ["zeroes", (sector: Buffer) => sector.fill(0)],
+    ["what stood there before", (sector: Buffer) => sector.fill(0x42)],
+  ])("ends the journal with any sectors of it lost to %s", async (_, lose) => {
+    for (const kept of masks) {
+      const { directory } = await threeFrames();
+      await damage(directory, "00000002", (bytes) => {
+        for (let sector = 0; sector < THIRD_SECTORS; sector++) {
+          const at = THIRD_AT + sector * 512;
+          if (((kept >> sector) & 1) === 0) lose(bytes.subarray(at, at + 512));
+        }
+      });
+      const { commits, end } = await readJournal(directory);
+      expect(commits.map(({ mark }) => mark)).toEqual([1, 2, 3]);
+      // Its length is known as long as the sector with its header is there.
+      const discardedBytes = kept & 1 ? THIRD_LENGTH : 0;
+      expect(end, `sectors ${kept.toString(2)}`).toMatchObject({ lsn: 3, discardedBytes });
+    }
+  });
+
+  it("ends the journal when its file ends within it", async () => {
+    const { directory } = await threeFrames();
+    const whole = await bytesIn(directory, "00000002");
+    for (let size = THIRD_AT; size < THIRD_AT + THIRD_LENGTH; size += 100) {
+      const cut = await directory.create("00000002", { size, layout: "sparse" });
+      await cut.write([whole.subarray(0, size)], 0);
+      const { commits, end } = await readJournal(directory);
+      expect(commits).toHaveLength(3);
+      expect(end.discardedBytes).toBe(size - THIRD_AT < 64 ? 0 : size - THIRD_AT);
+    }
+  });
+
+  it("is not counted by a length that cannot be", async () => {
+    const { directory } = await threeFrames();
+    await damage(directory, "00000002", (bytes) => bytes.writeUInt32LE(0xffffffff, THIRD_AT + 8));
+    const { end } = await readJournal(directory);
+    expect(end.discardedBytes).toBe(FILE_SIZE - THIRD_AT);
+  });
+
+  it("is passed over when the journal has gone on in the next file", async () => {
+    const { directory } = await threeFrames();
+    await damage(directory, "00000002", (bytes) => bytes.fill(0, THIRD_AT + 512));
+    const { scribe } = await openJournal(directory);
+    await scribe.append([6]);
+    await scribe.append([7, 8]);
+    const { commits, end } = await readJournal(directory);
+    expect(commits.map(({ mark }) => mark)).toEqual([1, 2, 3, 6, 7, 8]);
+    expect(end).toMatchObject({ lsn: 6, discardedBytes: 0 });
+  });
+
+  it("stays away when it is whole again later, as after a read that failed only once", async () => {
+    const { directory } = await threeFrames();
+    const whole = await bytesIn(directory, "00000002");
+    await damage(directory, "00000002", (bytes) => bytes.fill(0, THIRD_AT + 512));
+    const { scribe } = await openJournal(directory);
+    await scribe.append([6]);
+    await damage(directory, "00000002", (bytes) => whole.copy(bytes));
+    const { commits } = await readJournal(directory);
+    expect(commits.map(({ mark }) => mark)).toEqual([1, 2, 3, 6]);
+  });
+});
+
+describe("a last frame that may not be durable", () => {
+  it("is told apart from one that is", async () => {
+    const { directory } = await threeFrames();
+    const { end } = await readJournal(directory);
+    expect(end).toMatchObject({ lsn: 5, durableLsn: 3 });
+    expect(end.doubtful).toMatchObject({ file: "00000002", position: THIRD_AT });
+    expect(end.doubtful!.bytes).toHaveLength(THIRD_LENGTH);
+  });
+
+  it("is none where a checkpoint or the header of the next file vouches for it", async () => {
+    const { directory, scribe } = await threeFrames();
+    expect((await readJournal(directory, scribe.checkpoint)).end.doubtful).toBeUndefined();
+    const other = (await openJournal(directory)).scribe;
+    await other.append([6]);
+    await damage(directory, "00000003", (bytes) => bytes.fill(0, 512));
+    const { end } = await readJournal(directory);
+    expect([end.lsn, end.durableLsn, end.doubtful]).toEqual([5, 5, undefined]);
+  });
+
+  it("survives everything once it was secured, as a host does before it goes on", async () => {
+    let power = true;
+    const hook: OnOperation = ({ kind }) => {
+      if (kind === "flush" && !power) throw new Error("killed");
+    };
+    const directory = new MemoryDirectory({ onOperation: hook });
+    const scribe = await newJournal(directory);
+    await scribe.append([1]);
+    power = false;
+    await expect(scribe.append([2])).rejects.toThrow(/^EIO/);
+
+    const unsecured = directory.killed();
+    expect((await readJournal(unsecured)).commits).toHaveLength(2);
+    expect((await readJournal(unsecured.crash(keepNothing))).commits).toHaveLength(1);
+
+    const secured = directory.killed();
+    await openJournal(secured);
+    expect((await readJournal(secured.crash(keepNothing))).commits).toHaveLength(2);
+  });
+
+  it("is secured byte for byte: nothing else in the file changes", async () => {
+    const { directory } = await threeFrames();
+    const before = await bytesIn(directory, "00000002");
+    await openJournal(directory);
+    expect((await bytesIn(directory, "00000002")).equals(before)).toBe(true);
+  });
+});
+
+describe("a frame that was given up", () => {
+  const append =
+    (...marks: number[]) =>
+    async (tree: MemoryDirectory): Promise<void> => {
+      const { scribe } = await openJournal(tree);
+      await scribe.append(marks);
+    };
+
+  // A crash may keep the first frame of a new file and lose the file's header; the frame is then
+  // lost with it. It came back: the next host wrote the same header, and when a crash tore its own
+  // first frame, the old one stood in its place, and fitted.
+  it("never comes back, whatever two crashes one after the other leave of two appends", async () => {
+    const before = new MemoryDirectory();
+    const scribe = await newJournal(before);
+    await scribe.append([1]);
+    let crashes = 0;
+    for (let first = 0, running = true; running; first++) {
+      const one = await stopAt(before, first, append(2));
+      running = one.stopped;
+      for (let mask = 0; mask < 8; mask++) {
+        const tree = one.tree.crash(keepMasked(mask));
+        const known = (await readJournal(tree)).commits.map(({ mark }) => mark);
+        for (let second = 0, again = true; again; second++) {
+          const two = await stopAt(tree, second, append(3));
+          again = two.stopped;
+          for (let kept = 0; kept < 8; kept++, crashes++) {
+            const { commits } = await readJournal(two.tree.crash(keepMasked(kept)));
+            const marks = commits.map(({ mark }) => mark).join();
+            expect([known.join(), [...known, 3].join()]).toContain(marks);
+          }
+        }
+      }
+    }
+    expect(crashes).toBeGreaterThan(2000);
+  });
+});
+
+describe("a file whose creation was cut short", () => {
+  // After a kill the name of a new file is there, and may not be durable. The next host took the
+  // file for a spare one, wrote into it, flushed it, and lost it with its name.
+  it("holds no commit that a later loss of power takes away with its name", async () => {
+    const before = new MemoryDirectory();
+    const scribe = await newJournal(before);
+    await scribe.append([1]);
+    await scribe.journal.recycle(0);
+    for (let at = 0, running = true; running; at++) {
+      const killed = await stopAt(before, at, async (tree) => {
+        await (await openJournal(tree)).scribe.append([2]);
+      });
+      running = killed.stopped;
+      const tree = killed.tree.killed();
+      const { scribe: next, commits } = await openJournal(tree);
+      await next.append([3]);
+      const left = await readJournal(tree.crash(keepNothing));
+      expect(left.commits.map(({ mark }) => mark)).toEqual([...commits.map(({ mark }) => mark), 3]);
+    }
+  });
+});

@@ -1,0 +1,382 @@
+/**
+ * A host, and beside it the simplest thing that behaves the same: byte arrays by name. Random
+ * operations go to both. After a crash the host must hold what the model held after one of the
+ * commits from the last durable one on, and nothing in between.
+ */
+import { expect } from "vitest";
+import { isBlockspaceError } from "../../src/base/errors.ts";
+import type { Host } from "../../src/host/host.ts";
+import { audit } from "./audit.ts";
+import type { MemoryStore } from "./memory-store.ts";
+import { pictureOf, type StatePicture } from "./state-digest.ts";
+
+interface ModelSubvolume {
+  bytes: Uint8Array;
+  readOnly: boolean;
+  family: number;
+}
+
+type Model = Map<string, ModelSubvolume>;
+
+/** One operation; numbers are taken modulo what is there, so any sequence makes sense. */
+export type HostOperation =
+  | { type: "create"; size: number }
+  | { type: "write"; on: number; at: number; length: number; fill: number }
+  | { type: "discard" | "writeZeroes" | "preallocate"; on: number; at: number; length: number }
+  | { type: "resize"; on: number; size: number }
+  | { type: "snapshot" | "clone" | "rename" | "delete"; on: number }
+  | { type: "rollback"; on: number; to: number }
+  | {
+      type: "transact";
+      writes: { on: number; at: number; length: number; fill: number }[];
+      on: number;
+    }
+  | { type: "twoPhase"; on: number; at: number; count: number; fill: number; between: boolean }
+  | { type: "flush" | "checkpoint" | "compact" | "reopen" | "kill" }
+  | { type: "crash"; seed: number }
+  /** The power goes at the `after`th operation on the medium from now on. */
+  | { type: "cut"; after: number; seed: number };
+
+/** The model as it was when commit `lsn` was the last. */
+interface Moment {
+  lsn: number;
+  model: Model;
+  digest: StatePicture | undefined;
+}
+
+export class HostModel {
+  store: MemoryStore;
+  host: Host;
+  /** Also compare the whole state, reference counts and all, at every LSN. */
+  readonly #digests: boolean;
+  #model: Model = new Map();
+  #moments: Moment[] = [{ lsn: 0, model: new Map(), digest: undefined }];
+  #names = 0;
+  #lastAsked = 0;
+  #cut: { seed: number; happened: boolean } | undefined;
+  /** Operations refused for want of space, by both alike in effect. */
+  refused = 0;
+
+  private constructor(store: MemoryStore, host: Host, digests: boolean) {
+    this.store = store;
+    this.host = host;
+    this.#digests = digests;
+  }
+
+  static async start(store: MemoryStore, digests: boolean): Promise<HostModel> {
+    const model = new HostModel(store, await store.open(), digests);
+    model.#watch();
+    return model;
+  }
+
+  /** Notes the LSN of every commit that a caller asked for; the background makes some of its own. */
+  #watch(): void {
+    const engine = this.store.engineOf(this.host);
+    const commit = engine.commitNow.bind(engine);
+    engine.commitNow = (plan) => {
+      const lsn = commit(plan);
+      const background = new Set(["reclaim", "relocate"]);
+      const asked = plan.changes.some(
+        (change) => change.type !== "record" || !background.has(change.record.type),
+      );
+      if (asked) this.#lastAsked = lsn;
+      return lsn;
+    };
+  }
+
+  /** Carries one operation out on both, and checks what can be checked at once. */
+  async run(operation: HostOperation): Promise<void> {
+    try {
+      await this.#run(operation);
+    } catch (error) {
+      if (isBlockspaceError(error, "ENOSPC")) this.refused++;
+      else if (!this.#cut?.happened || !isBlockspaceError(error, "EIO")) throw error;
+    }
+    this.#remember();
+    if (this.#cut?.happened) await this.#restart(this.store.crash(randomFrom(this.#cut.seed)));
+    this.#checkSpace();
+  }
+
+  /** Compares every subvolume byte for byte, and the state with itself. */
+  async check(): Promise<void> {
+    expect(
+      this.host
+        .list()
+        .map(({ name }) => name)
+        .toSorted(),
+    ).toEqual([...this.#model.keys()].toSorted());
+    for (const [name, expected] of this.#model) {
+      const subvolume = this.host.get(name);
+      expect(subvolume.size, name).toBe(expected.bytes.length);
+      expect(subvolume.readOnly, name).toBe(expected.readOnly);
+      const bytes = await subvolume.read(0, subvolume.size);
+      if (Buffer.compare(bytes, expected.bytes) !== 0) {
+        const at = bytes.findIndex((byte, i) => byte !== expected.bytes[i]);
+        expect.fail(`"${name}" differs at byte ${at}: ${bytes[at]} is not ${expected.bytes[at]}`);
+      }
+    }
+    audit(this.store.engineOf(this.host).state);
+  }
+
+  async close(): Promise<void> {
+    this.store.onOperation = undefined;
+    this.store.onCommit = undefined;
+    await this.check();
+    await this.host.close();
+  }
+
+  async #run(operation: HostOperation): Promise<void> {
+    switch (operation.type) {
+      case "create": {
+        const name = this.#newName();
+        await this.host.create(name, { size: operation.size });
+        const bytes = new Uint8Array(operation.size);
+        this.#model.set(name, { bytes, readOnly: false, family: this.host.get(name).id });
+        return;
+      }
+      case "flush":
+      case "checkpoint":
+        await this.host[operation.type]();
+        return;
+      case "compact":
+        await this.host.compact();
+        return;
+      case "reopen":
+        await this.host.close();
+        this.host = await this.store.open();
+        this.#watch();
+        return this.check();
+      case "kill":
+        return this.#restart(this.store.killed());
+      case "crash":
+        return this.#restart(this.store.crash(randomFrom(operation.seed)));
+      case "cut":
+        return this.#cutAfter(operation.after, operation.seed);
+      case "transact":
+        return this.#transact(operation);
+      case "snapshot":
+      case "clone":
+      case "delete":
+      case "rename":
+        return this.#onName(operation);
+      default:
+        return this.#onWritable(operation);
+    }
+  }
+
+  /** From the `after`th operation on nothing reaches the medium any more. */
+  #cutAfter(after: number, seed: number): void {
+    const cut = { seed, happened: false };
+    this.#cut = cut;
+    let left = after;
+    const strike = (): void => {
+      if (left-- > 0) return;
+      cut.happened = true;
+      throw new Error("the power is gone");
+    };
+    this.store.onOperation = strike;
+    this.store.onCommit = strike;
+  }
+
+  async #onName(
+    operation: Extract<HostOperation, { type: "snapshot" | "clone" | "delete" | "rename" }>,
+  ): Promise<void> {
+    const name = this.#pick([...this.#model.keys()], operation.on);
+    if (name === undefined) return;
+    const entry = this.#model.get(name)!;
+    const other = this.#newName();
+    if (operation.type === "delete") {
+      await this.host.delete(name);
+      this.#model.delete(name);
+    } else if (operation.type === "rename") {
+      await this.host.rename(name, other);
+      this.#model.delete(name);
+      this.#model.set(other, entry);
+    } else {
+      await this.host[operation.type](name, other);
+      const readOnly = operation.type === "snapshot";
+      this.#model.set(other, { ...entry, bytes: entry.bytes.slice(), readOnly });
+    }
+  }
+
+  async #onWritable(operation: Extract<HostOperation, { on: number }>): Promise<void> {
+    const name = this.#pick(this.#writable(), operation.on);
+    if (name === undefined) return;
+    const entry = this.#model.get(name)!;
+    const subvolume = this.host.get(name);
+    const change = (bytes: Uint8Array): void => void this.#model.set(name, { ...entry, bytes });
+    switch (operation.type) {
+      case "write": {
+        const { at, data } = cut(operation, entry.bytes.length);
+        await subvolume.write(at, data);
+        return change(withBytes(entry.bytes, at, data));
+      }
+      case "discard":
+      case "writeZeroes":
+      case "preallocate": {
+        const { at, data } = cut({ ...operation, fill: 0 }, entry.bytes.length);
+        await subvolume[operation.type](at, data.length);
+        if (operation.type !== "preallocate") change(withBytes(entry.bytes, at, data));
+        return;
+      }
+      case "resize": {
+        await subvolume.resize(operation.size);
+        const bytes = new Uint8Array(operation.size);
+        bytes.set(entry.bytes.subarray(0, operation.size));
+        return change(bytes);
+      }
+      case "rollback": {
+        const snapshots = [...this.#model].filter(
+          ([, s]) => s.readOnly && s.family === entry.family,
+        );
+        const source = this.#pick(snapshots, operation.to);
+        if (!source) return;
+        await this.host.rollback(name, source[0]);
+        return change(source[1].bytes.slice());
+      }
+      case "twoPhase":
+        return this.#twoPhase(name, operation);
+    }
+  }
+
+  /** All five verbs; something else may happen between the submit and the commit. */
+  async #twoPhase(
+    name: string,
+    operation: Extract<HostOperation, { type: "twoPhase" }>,
+  ): Promise<void> {
+    const { blockSize } = this.store.layout;
+    const subvolume = this.host.get(name);
+    const blocks = Math.floor(subvolume.size / blockSize);
+    if (blocks === 0) return;
+    const first = operation.at % blocks;
+    const count = Math.min(operation.count, blocks - first);
+    using cookie = await subvolume.reserve(count, blockSize);
+    const offset = first * blockSize;
+    const data = new Uint8Array(count * blockSize).fill(operation.fill);
+    let at = 0;
+    while (at < data.length) {
+      const iomap = await subvolume.allocate(cookie, offset + at, data.length - at);
+      await subvolume.submit(iomap, data.subarray(at, at + iomap.length));
+      const entry = this.#model.get(name)!;
+      const between = this.#newName();
+      if (operation.between) {
+        await this.host.snapshot(name, between);
+        this.#model.set(between, { ...entry, bytes: entry.bytes.slice(), readOnly: true });
+        this.#remember();
+      }
+      const mode = iomap.type === "unwritten" ? "unwritten" : "cow";
+      await subvolume.commit(cookie, iomap.offset, iomap.length, mode);
+      const part = data.subarray(at, at + iomap.length);
+      this.#model.set(name, { ...entry, bytes: withBytes(entry.bytes, offset + at, part) });
+      this.#remember();
+      this.#checkSpace();
+      at += iomap.length;
+    }
+  }
+
+  async #transact(operation: Extract<HostOperation, { type: "transact" }>): Promise<void> {
+    const draft: Model = new Map(this.#model);
+    const snapshot = this.#newName();
+    const before = this.#lastAsked;
+    try {
+      await this.host.transact((tx) => {
+        for (const write of operation.writes) {
+          const name = this.#pick(this.#writable(), write.on);
+          if (name === undefined) return;
+          const entry = draft.get(name)!;
+          const { at, data } = cut(write, entry.bytes.length);
+          if (write.fill === 0) tx.discard(this.host.get(name), at, data.length);
+          else tx.write(this.host.get(name), at, data);
+          draft.set(name, { ...entry, bytes: withBytes(entry.bytes, at, data) });
+        }
+        const source = this.#pick([...draft.keys()], operation.on);
+        if (source === undefined) return;
+        tx.snapshot(source, snapshot);
+        const entry = draft.get(source)!;
+        draft.set(snapshot, { ...entry, bytes: entry.bytes.slice(), readOnly: true });
+      });
+    } finally {
+      // It was ordered, then: also when its flush failed, a crash may keep it.
+      if (this.#lastAsked > before) this.#model = draft;
+    }
+  }
+
+  /** What a crash left is opened; the model goes back to the commit that was recovered. */
+  async #restart(store: MemoryStore): Promise<void> {
+    const { durableLsn } = this.store.engineOf(this.host).committer;
+    this.#cut = undefined;
+    this.store = store;
+    this.host = await store.open();
+    this.#watch();
+    const { lastLsn } = this.host.recovery;
+    expect(lastLsn, "I1: everything durable is there").toBeGreaterThanOrEqual(durableLsn);
+    this.#lastAsked = lastLsn;
+    const index = this.#moments.findLastIndex(({ lsn }) => lsn <= lastLsn);
+    const moment = this.#moments[index]!;
+    this.#model = new Map(moment.model);
+    this.#moments = this.#moments.slice(0, index + 1);
+    await this.check();
+    const now = this.#digest();
+    const sameLsn = moment.lsn === lastLsn && moment.digest !== undefined;
+    if (sameLsn && this.host.statistics().lastLsn === lastLsn) {
+      expect(now, "I2: the state after replay is the state at run time").toEqual(moment.digest);
+    }
+  }
+
+  #remember(): void {
+    const lsn = this.#lastAsked;
+    const settled = !this.#cut?.happened && this.store.engineOf(this.host).state.lsn === lsn;
+    const digest = settled ? this.#digest() : undefined;
+    this.#moments.push({ lsn, model: new Map(this.#model), digest });
+  }
+
+  #digest(): StatePicture | undefined {
+    return this.#digests ? pictureOf(this.store.engineOf(this.host).state) : undefined;
+  }
+
+  #checkSpace(): void {
+    const { free, reserved, staged, allocated, busy, capacity } = this.host.statistics();
+    expect(free + reserved + staged + allocated + busy, "I5").toBe(capacity);
+    expect(Math.min(free, reserved, staged, allocated, busy), "I5").toBeGreaterThanOrEqual(0);
+  }
+
+  #writable(): string[] {
+    return [...this.#model].filter(([, { readOnly }]) => !readOnly).map(([name]) => name);
+  }
+
+  #pick<T>(from: readonly T[], index: number): T | undefined {
+    return from[index % Math.max(1, from.length)];
+  }
+
+  #newName(): string {
+    return `v${this.#names++}`;
+  }
+}
+
+/** A range cut to fit, and its data. */
+function cut(
+  range: { at: number; length: number; fill: number },
+  size: number,
+): { at: number; data: Uint8Array } {
+  const at = range.at % size;
+  const data = new Uint8Array(Math.min(range.length, size - at));
+  for (let i = 0; i < data.length; i++) data[i] = range.fill === 0 ? 0 : range.fill + (i >> 9);
+  return { at, data };
+}
+
+function withBytes(bytes: Uint8Array, at: number, data: Uint8Array): Uint8Array {
+  const copy = bytes.slice();
+  copy.set(data, at);
+  return copy;
+}
+
+/** A small seeded generator (mulberry32): the same seed gives the same crash. */
+export function randomFrom(seed: number): () => number {
+  let state = seed | 0;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
+  };
+}
