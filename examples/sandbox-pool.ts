@@ -21,10 +21,10 @@ const golden = host.statistics().allocated;
 console.log(`golden image: ${formatSize(image.size)}, of which ${formatSize(golden)} are used`);
 
 /** Runs a job on a disk of its own. */
-async function inSandbox<T>(name: string, job: (disk: Subvolume) => Promise<T>): Promise<T> {
+async function inSandbox<T>(name: string, work: (disk: Subvolume) => Promise<T>): Promise<T> {
   const disk = await host.clone("image@golden", name);
   try {
-    return await job(disk);
+    return await work(disk);
   } finally {
     await host.delete(name);
   }

@@ -5,10 +5,15 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { formatSize, GiB, Host, KiB, MiB } from "blockspace";
+import { formatSize, GiB, Host, KiB, MiB, type Subvolume } from "blockspace";
 
 const directory = await mkdtemp(join(tmpdir(), "blockspace-"));
 const host = await Host.open(join(directory, "store"), { create: true });
+
+/** The first word of a subvolume. */
+async function word(subvolume: Subvolume): Promise<string> {
+  return (await subvolume.read(0, 6)).toString();
+}
 
 const disk = await host.create("disk", { size: 8 * GiB });
 await disk.write(0, Buffer.from("monday"));
@@ -19,7 +24,7 @@ const monday = await host.snapshot("disk", "disk@monday");
 await disk.write(0, Buffer.from("friday"));
 await disk.discard(512 * MiB, 32 * KiB);
 await host.snapshot("disk", "disk@friday");
-console.log(`disk: ${await disk.read(0, 6)}, disk@monday: ${await monday.read(0, 6)}`);
+console.log(`disk: ${await word(disk)}, disk@monday: ${await word(monday)}`);
 
 // The comparison skips everything that both share: it costs what changed, not what is there.
 for (const { offset, length } of host.diff("disk@monday", "disk@friday")) {
@@ -29,11 +34,11 @@ for (const { offset, length } of host.diff("disk@monday", "disk@friday")) {
 // A clone is written like any subvolume; neither its source nor other clones see it.
 const clone = await host.clone("disk@monday", "experiment");
 await clone.write(0, Buffer.from("broken"));
-console.log(`experiment: ${await clone.read(0, 6)}, disk@monday: ${await monday.read(0, 6)}`);
+console.log(`experiment: ${await word(clone)}, disk@monday: ${await word(monday)}`);
 await host.delete("experiment");
 
 await host.rollback("disk", "disk@monday");
-console.log(`disk after rollback: ${await disk.read(0, 6)}`);
+console.log(`disk after rollback: ${await word(disk)}`);
 
 for (const { name, readOnly, source } of host.list()) {
   console.log(`${name}: ${readOnly ? `snapshot of ${source}` : "subvolume"}`);

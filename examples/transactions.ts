@@ -13,7 +13,8 @@ const table = await host.create("table", { size: MiB });
 const log = await host.create("log", { size: 4096 });
 
 async function show(when: string): Promise<void> {
-  console.log(`${when}: ${await table.read(0, 12)} / ${await log.read(0, 12)}`);
+  const [balance, entry] = [await table.read(0, 12), await log.read(0, 12)];
+  console.log(`${when}: ${balance.toString()} / ${entry.toString()}`);
 }
 
 // One commit, durable when it resolves. The snapshot holds what the calls before it wrote.

@@ -29,11 +29,11 @@ show("allocated", iomap);
 
 // 3. Submit: the writer's own I/O to the staged blocks. Readers still see what was there before.
 await disk.submit(iomap, Buffer.alloc(2 * BLOCK, "new "));
-console.log(`before the commit: ${await disk.read(0, 4)}`);
+console.log(`before the commit: ${(await disk.read(0, 4)).toString()}`);
 
 // 4. Commit: one record remaps the range, in order with all other writes; here durable at once.
 await disk.commit(cookie, 0, 2 * BLOCK, "cow", { durable: true });
-console.log(`after the commit:  ${await disk.read(0, 4)}`);
+console.log(`after the commit:  ${(await disk.read(0, 4)).toString()}`);
 
 // A range that was preallocated has its blocks already: they are staged as they are.
 await disk.preallocate(8 * BLOCK, BLOCK);

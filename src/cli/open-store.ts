@@ -2,8 +2,7 @@
  * The one place where a command opens a store and closes it again, however the command ends. The
  * library is loaded here and not before, so that help and usage errors come at once.
  */
-import { basename } from "node:path";
-import { BlockspaceError, isBlockspaceError, messageOf } from "../base/errors.ts";
+import { messageOf } from "../base/errors.ts";
 import type { Host } from "../host/host.ts";
 import type { OpenHostOptions } from "../host/options.ts";
 import type { Session } from "./session.ts";
@@ -60,25 +59,9 @@ export async function storeExists(store: string): Promise<boolean> {
 async function openHost(session: Session, store: string, options: OpenHostOptions): Promise<Host> {
   const { Host } = await import("../host/host.ts");
   const { device } = session.options;
-  try {
-    const host = await Host.open(store, device === undefined ? options : { ...options, device });
-    const { commits, bytes, milliseconds, damagedCheckpoint } = host.recovery;
-    session.detail(`replayed ${commits} commits (${bytes} bytes) in ${milliseconds} ms`);
-    if (damagedCheckpoint) session.note(`a checkpoint is damaged: ${damagedCheckpoint}`);
-    return host;
-  } catch (error) {
-    if (device === undefined && isMissingData(error)) {
-      throw new BlockspaceError(
-        "ENOENT",
-        `${error.path} is not there; a store made with --device needs it every time`,
-        { cause: error },
-      );
-    }
-    throw error;
-  }
-}
-
-function isMissingData(error: unknown): error is BlockspaceError & { path: string } {
-  if (!isBlockspaceError(error, "ENOENT") || error.path === undefined) return false;
-  return basename(error.path) === "data";
+  const host = await Host.open(store, device === undefined ? options : { ...options, device });
+  const { commits, bytes, milliseconds, damagedCheckpoint } = host.recovery;
+  session.detail(`replayed ${commits} commits (${bytes} bytes) in ${milliseconds} ms`);
+  if (damagedCheckpoint) session.note(`a checkpoint is damaged: ${damagedCheckpoint}`);
+  return host;
 }

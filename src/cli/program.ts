@@ -43,7 +43,7 @@ export function buildProgram(program: Command, session: Session): Command {
     })
     .showHelpAfterError("(--help shows the usage)")
     .exitOverride();
-  // Sets no more than what commands take over from here on.
+  // Commands take these settings over at the moment they are added.
   program.hook("preAction", (_program, command) => {
     session.options = command.optsWithGlobals<GlobalOptions>();
   });

@@ -32,6 +32,8 @@ export class Checkpointer {
   #journalBytesAtFreeze = 0;
   /** Checkpoints since the host was opened. */
   count = 0;
+  /** Free blocks that are held while a hole is punched around them. */
+  guardedBlocks = 0;
 
   constructor(
     engine: Engine,
@@ -71,7 +73,7 @@ export class Checkpointer {
 
   /** Resolves when no checkpoint runs. */
   async settled(): Promise<void> {
-    await this.#running?.catch(() => undefined);
+    while (this.#running) await this.#running.catch(() => undefined);
   }
 
   async #make(): Promise<void> {
@@ -133,31 +135,49 @@ export class Checkpointer {
     const { busy } = state.segments;
     await readers.drained();
     const runs = busy.leaving((pblock) => pinned.has(pblock));
-    for (const hole of this.#holes(runs)) {
+    const guarded: BlockRun[] = [];
+    for (const hole of this.#holes(runs, guarded)) {
       const { geometry } = state;
       const length = hole.count * geometry.blockSize;
       await this.#engine.device.discard(addressOf(geometry, hole.pblock), length);
     }
+    for (const run of guarded) this.#engine.allocator.unhold(run);
+    this.guardedBlocks = 0;
     busy.release();
   }
 
-  /** What of the leaving runs is worth a hole: whole segments, and long runs. */
-  #holes(runs: readonly BlockRun[]): BlockRun[] {
-    const { state, allocator } = this.#engine;
+  /**
+   * What of the leaving runs is worth a hole: whole segments, and long runs. The free blocks of a
+   * segment that is punched as a whole are held, or a write could come between: they are `guarded`.
+   */
+  #holes(runs: readonly BlockRun[], guarded: BlockRun[]): BlockRun[] {
+    const { state, allocator, ledger } = this.#engine;
     const { geometry } = state;
-    const leaving = new Map<number, number>();
-    const segmentOf = (run: BlockRun): number => Math.floor(run.pblock / geometry.segmentBlocks);
+    const bySegment = new Map<number, BlockRun[]>();
     for (const run of runs) {
-      leaving.set(segmentOf(run), (leaving.get(segmentOf(run)) ?? 0) + run.count);
+      const segment = Math.floor(run.pblock / geometry.segmentBlocks);
+      bySegment.set(segment, [...(bySegment.get(segment) ?? []), run]);
     }
-    const holes: BlockRun[] = [];
-    for (const [segment, count] of leaving) {
-      if (allocator.used(segment) > count) continue;
-      holes.push({ pblock: segment * geometry.segmentBlocks, count: blocksIn(geometry, segment) });
-    }
-    const emptied = new Set(holes.map(segmentOf));
     const least = LEAST_HOLE_BYTES / geometry.blockSize;
-    return holes.concat(runs.filter((run) => run.count >= least && !emptied.has(segmentOf(run))));
+    const holes: BlockRun[] = [];
+    for (const [segment, own] of bySegment) {
+      const whole = {
+        pblock: segment * geometry.segmentBlocks,
+        count: blocksIn(geometry, segment),
+      };
+      const leaving = own.reduce((sum, run) => sum + run.count, 0);
+      if (allocator.used(segment) > leaving || ledger.free < whole.count - leaving) {
+        holes.push(...own.filter((run) => run.count >= least));
+        continue;
+      }
+      for (const run of between(whole, own)) {
+        allocator.hold(run);
+        guarded.push(run);
+        this.guardedBlocks += run.count;
+      }
+      holes.push(whole);
+    }
+    return holes;
   }
 }
 
@@ -169,4 +189,15 @@ function epochOf(environment: Environment): number | undefined | null {
     if (isBlockspaceError(error, "ECORRUPT")) return null;
     throw error;
   }
+}
+
+/** What of `whole` lies between `runs`, which are in order. */
+function between(whole: BlockRun, runs: readonly BlockRun[]): BlockRun[] {
+  const gaps: BlockRun[] = [];
+  let at = whole.pblock;
+  for (const run of [...runs, { pblock: whole.pblock + whole.count, count: 0 }]) {
+    if (run.pblock > at) gaps.push({ pblock: at, count: run.pblock - at });
+    at = run.pblock + run.count;
+  }
+  return gaps;
 }

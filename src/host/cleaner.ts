@@ -44,8 +44,10 @@ async function afterRelease(engine: Engine, task: () => Promise<boolean>): Promi
 }
 
 async function releaseBusy(engine: Engine): Promise<void> {
-  await engine.checkpointer.runAnew();
-  await engine.checkpointer.runAnew();
+  for (let i = 0; i < 2; i++) {
+    engine.checkOpen();
+    await engine.checkpointer.runAnew();
+  }
 }
 
 /** Segments worth emptying, the emptiest first. */
@@ -65,6 +67,7 @@ async function emptySegment(
   segment: number,
   report: CleanerReport,
 ): Promise<boolean> {
+  engine.checkOpen();
   await engine.reclaimAll();
   for (const run of liveRuns(engine, segment)) {
     const target = engine.allocator.takeWhole(run.count, segment);
@@ -73,7 +76,7 @@ async function emptySegment(
     try {
       await copyRun(engine, run, target);
     } catch (error) {
-      if (!isBlockspaceError(error, "EBADSUM")) throw error;
+      if (engine.health.failure || !isBlockspaceError(error)) throw error;
       report.problems.push(messageOf(error));
       continue;
     } finally {

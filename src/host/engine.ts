@@ -289,7 +289,8 @@ export class Engine {
     this.counters.commits++;
     this.counters.records += records.length;
     for (const record of records) {
-      if ("subvolume" in record) this.changedLsn.set(record.subvolume, this.state.lsn);
+      if (record.type === "delete") this.changedLsn.delete(record.subvolume);
+      else if ("subvolume" in record) this.changedLsn.set(record.subvolume, this.state.lsn);
     }
     plan.committed?.();
     this.#startBackground();
@@ -300,6 +301,9 @@ export class Engine {
     let blocks = plan.changes.length;
     for (const change of plan.changes) {
       if (change.type === "write") blocks += change.image.length / this.state.geometry.blockSize;
+      else if (change.type === "record" && "checksums" in change.record) {
+        blocks += change.record.count;
+      }
     }
     return blocks * RECORD_BYTES_PER_BLOCK;
   }

@@ -2,7 +2,7 @@
  * The host: owns a store, hands out its subvolumes, and is the face of everything that concerns more
  * than one of them.
  */
-import { checkName, checkSignal, checkWhole, show } from "../base/arguments.ts";
+import { checkName, checkWhole, show } from "../base/arguments.ts";
 import { BlockspaceError } from "../base/errors.ts";
 import { differences } from "../map/diff.ts";
 import { UsageCounter } from "../map/usage.ts";
@@ -14,8 +14,9 @@ import type { OpenHostOptions } from "./options.ts";
 import { Planner } from "./planner.ts";
 import { Staging } from "./staging.ts";
 import { hostStatistics, type Statistics } from "./statistics.ts";
-import { Subvolume, type WaitOptions } from "./subvolume.ts";
+import { Subvolume } from "./subvolume.ts";
 import { Transaction } from "./transaction.ts";
+import { checkWait, type WaitOptions } from "./wait.ts";
 
 /** One subvolume in {@link Host.list}. */
 export interface SubvolumeInfo {
@@ -183,7 +184,7 @@ export class Host implements AsyncDisposable {
     gather: (transaction: Transaction) => void | Promise<void>,
     options: WaitOptions = {},
   ): Promise<void> {
-    checkSignal(options.signal);
+    checkWait(options);
     this.#engine.checkWritable();
     if (typeof gather !== "function") {
       throw new BlockspaceError("EINVAL", `transact() takes a function; given was ${show(gather)}`);
@@ -201,13 +202,13 @@ export class Host implements AsyncDisposable {
   /** Makes every change submitted so far durable. */
   async flush(options: WaitOptions = {}): Promise<void> {
     this.#engine.checkOpen();
-    checkSignal(options.signal);
+    checkWait(options);
     await this.#engine.flush();
   }
 
   /** Writes the whole state down, so that the next opening replays nothing before this moment. */
   async checkpoint(options: WaitOptions = {}): Promise<void> {
-    checkSignal(options.signal);
+    checkWait(options);
     this.#engine.checkWritable();
     if (!this.#engine.sequencer.idle) await this.#engine.sequencer.settled();
     await this.#engine.checkpointer.runAnew();
@@ -215,22 +216,31 @@ export class Host implements AsyncDisposable {
 
   /** Moves live blocks together, so that whole segments come free, and gives their space back. */
   async compact(options: WaitOptions = {}): Promise<CleanerReport> {
-    checkSignal(options.signal);
+    checkWait(options);
     this.#engine.checkWritable();
     return compact(this.#engine, options.signal);
   }
 
-  /** Ranges in which the contents of two subvolumes may differ, from their maps. */
-  *diff(a: string, b: string): Generator<ByteRange, void> {
-    const left = this.#engine.state.catalogue.get(this.get(a).id)!;
-    const right = this.#engine.state.catalogue.get(this.get(b).id)!;
-    const { nodes, geometry } = this.#engine.state;
-    const size = Math.max(left.size, right.size);
-    const blocks = Math.ceil(size / geometry.blockSize);
-    for (const range of differences(nodes, left.root, right.root, 0, blocks)) {
+  /**
+   * Ranges in which the contents of two subvolumes may differ, from their maps; changes made while
+   * it is iterated are seen.
+   */
+  diff(a: string, b: string): Generator<ByteRange, void> {
+    return this.#diff(this.get(a), this.get(b));
+  }
+
+  /** Starts anew behind each range: a map that changes meanwhile gives its nodes up. */
+  *#diff(a: Subvolume, b: Subvolume): Generator<ByteRange, void> {
+    const { nodes, geometry, catalogue } = this.#engine.state;
+    for (let at = 0; ;) {
+      const size = Math.max(a.size, b.size);
+      const [left, right] = [catalogue.get(a.id)!, catalogue.get(b.id)!];
+      const blocks = Math.ceil(size / geometry.blockSize);
+      const range = differences(nodes, left.root, right.root, at, blocks).next().value;
+      if (!range) return;
+      at = range.vblock + range.count;
       const offset = range.vblock * geometry.blockSize;
-      const end = Math.min(size, offset + range.count * geometry.blockSize);
-      yield { offset, length: end - offset };
+      yield { offset, length: Math.min(size, at * geometry.blockSize) - offset };
     }
   }
 
@@ -264,12 +274,12 @@ export class Host implements AsyncDisposable {
   }
 
   async #change(options: WaitOptions, call: (planner: Planner) => void): Promise<void> {
-    checkSignal(options?.signal);
+    checkWait(options);
     await this.#engine.submit(() => {
       const planner = new Planner(this.#engine);
       call(planner);
       return planner.plan();
-    }, options?.signal);
+    }, options.signal);
   }
 
   /** As {@link #change}; returns the subvolume that it made, whatever happened to it since. */

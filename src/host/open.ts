@@ -10,7 +10,7 @@ import { lmdbEnvironments } from "../checkpoint/lmdb-environment.ts";
 import type { Device } from "../device/device.ts";
 import { FileDevice } from "../device/file-device.ts";
 import { FileDirectory } from "../device/file-directory.ts";
-import type { Superblock } from "../format/superblock.ts";
+import { checkWritable, type Superblock } from "../format/superblock.ts";
 import { Journal } from "../journal/journal.ts";
 import { replay, type Replayed } from "../replay/replay.ts";
 import { geometryOf } from "../space/geometry.ts";
@@ -46,7 +46,7 @@ export async function openHost(path: string, options: OpenHostOptions): Promise<
   );
 }
 
-/** The size of a device that is there; a file that is not is created with the capacity asked for. */
+/** The size of the device that the caller names, if any: it must be there. */
 async function sizeOfDevice(options: OpenHostOptions): Promise<number | undefined> {
   if (options.device === undefined) return undefined;
   const device = await FileDevice.open(options.device, "read");
@@ -72,28 +72,37 @@ export async function openStore(
     });
   }
   const closers: (() => Promise<void>)[] = [];
-  const closeAll = async (): Promise<void> => {
-    for (const close of closers.toReversed()) await close();
-  };
   try {
-    if (!isThere) await prepareDirectory(parts);
+    const newStore = isThere ? undefined : await layout();
+    if (newStore) await prepareDirectory(parts);
     await takeLock(parts, readOnly, closers);
-    if (!(await exists(parts))) {
-      await createStore(parts, await layout());
+    if (newStore && !(await exists(parts))) {
+      await createStore(parts, newStore);
       await closers.pop()!();
       await takeLock(parts, readOnly, closers);
     }
     const superblock = await readSuperblock(parts);
     checkAgainst(superblock, options);
+    if (!readOnly) checkWritable(superblock);
     const device = await openData(parts, superblock, readOnly ? "read" : "write");
     closers.push(() => device.close());
     const engine = await startEngine({ parts, superblock, device, limits, readOnly, closers });
     const uuid = formatUuid(superblock.uuid);
-    return { path: parts.directory.path, uuid, ...engine, close: closeAll };
+    return { path: parts.directory.path, uuid, ...engine, close: () => closeAll(closers) };
   } catch (error) {
-    await closeAll();
+    // Why it cannot be opened is the news, not what goes wrong on the way out.
+    await closeAll(closers).catch(() => undefined);
     throw error;
   }
+}
+
+/** Closes everything, the lock last, whatever fails on the way; then throws the first failure. */
+async function closeAll(closers: readonly (() => Promise<void>)[]): Promise<void> {
+  const failures: unknown[] = [];
+  for (const close of closers.toReversed()) {
+    await close().catch((error: unknown) => failures.push(error));
+  }
+  if (failures.length > 0) throw failures[0];
 }
 
 async function takeLock(

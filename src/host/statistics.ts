@@ -44,14 +44,15 @@ export function hostStatistics(engine: Engine): Statistics {
   const { state, committer, checkpointer, counters } = engine;
   const { blockSize, capacityBlocks } = state.geometry;
   const figures = engine.ledger.figures();
+  const { guardedBlocks } = checkpointer;
   return {
     capacity: capacityBlocks * blockSize,
     blockSize,
     free: figures.free * blockSize,
     reserved: figures.reserved * blockSize,
-    staged: figures.staged * blockSize,
+    staged: (figures.staged - guardedBlocks) * blockSize,
     allocated: figures.allocated * blockSize,
-    busy: figures.busy * blockSize,
+    busy: (figures.busy + guardedBlocks) * blockSize,
     lastLsn: state.lsn,
     durableLsn: committer.durableLsn,
     checkpointLsn: checkpointer.lsn,

@@ -2,9 +2,9 @@
  * The parts of a store on disk, found or made: superblock, data device with its label, journal
  * directory, checkpoint environments, lock. What stands here knows files, not state.
  *
- * Creation is all or nothing: the superblock is written under another name and renamed when
- * everything else is durable, so a store exists from that rename on; what a crash leaves before it
- * is recognised and made anew.
+ * Creation is all or nothing: the superblock is written first, under another name, and renamed when
+ * everything else is durable, so a store exists from that rename on. What a crash leaves before it
+ * is recognised, by the uuid in the unfinished superblock, and made anew.
  */
 import { randomUUID } from "node:crypto";
 import { BlockspaceError, isBlockspaceError } from "../base/errors.ts";
@@ -83,7 +83,7 @@ export async function exists(parts: StorePlace): Promise<boolean> {
 /** Makes the directory of a store to be, unless something else is in it. */
 export async function prepareDirectory(parts: StoreParts): Promise<void> {
   const { directory } = parts;
-  const ours = new Set([UNFINISHED, DATA, LOCK, JOURNAL, CHECKPOINT]);
+  const ours = new Set([SUPERBLOCK, UNFINISHED, DATA, LOCK, JOURNAL, CHECKPOINT]);
   const foreign = (await directory.list()).find((name) => !ours.has(name));
   if (foreign !== undefined) {
     throw new BlockspaceError(
@@ -99,13 +99,14 @@ export async function prepareDirectory(parts: StoreParts): Promise<void> {
 export async function createStore(parts: StoreParts, layout: NewStore): Promise<void> {
   const { directory } = parts;
   const { journalSize, ...geometry } = layout;
-  const uuid = Buffer.from(randomUUID().replaceAll("-", ""), "hex");
+  await refuseLostStore(parts);
   await removeRemains(parts);
-  await labelData(parts, layout, uuid);
-  const identity = { storeId: uuid.subarray(0, 8), alignment: layout.journalAlignment };
-  await createJournal(journalDirectory(parts), identity, journalSize);
-  await checkpointDirectory(parts).ensure();
-  const slot = encodeSuperblock({
+  const former = await uuidOfUnfinished(parts);
+  const uuid = former ?? Buffer.from(randomUUID().replaceAll("-", ""), "hex");
+  const device = former
+    ? await directory.open(UNFINISHED, "write")
+    : await directory.create(UNFINISHED, { size: SUPERBLOCK_SIZE, layout: "preallocated" });
+  await writeSlots(device, {
     ...geometry,
     sequence: 1,
     uuid,
@@ -114,17 +115,49 @@ export async function createStore(parts: StoreParts, layout: NewStore): Promise<
     requiredFeatures: 0,
     created: Date.now(),
   });
-  const size = SUPERBLOCK_SIZE;
-  const file = await directory.create(UNFINISHED, { size, layout: "preallocated" });
-  try {
-    await file.write([slot, slot], 0);
-    await file.flush();
-  } finally {
-    await file.close();
-  }
+  await directory.sync();
+  await labelData(parts, layout, uuid);
+  const identity = { storeId: uuid.subarray(0, 8), alignment: layout.journalAlignment };
+  await createJournal(journalDirectory(parts), identity, journalSize);
+  await checkpointDirectory(parts).ensure();
   await directory.sync();
   await directory.rename(UNFINISHED, SUPERBLOCK);
   await directory.sync();
+}
+
+/** A checkpoint is only ever written to a finished store: one that lost its superblock. */
+async function refuseLostStore(parts: StoreParts): Promise<void> {
+  if ((await checkpointDirectory(parts).list()).length === 0) return;
+  const { path } = parts.directory;
+  throw new BlockspaceError(
+    "EEXIST",
+    `${path} holds a store without its superblock; allowed is an empty or new directory`,
+    { path },
+  );
+}
+
+/** The uuid that a creation had chosen which did not finish; the data device may bear it already. */
+async function uuidOfUnfinished(parts: StoreParts): Promise<Uint8Array | undefined> {
+  if (!(await parts.directory.list()).includes(UNFINISHED)) return undefined;
+  try {
+    return (await readSuperblock(parts, UNFINISHED)).uuid;
+  } catch (error) {
+    if (isBlockspaceError(error, "ECORRUPT")) return undefined;
+    throw error;
+  }
+}
+
+/** Writes both slots, one after the other, so that one of them stands at any time. */
+async function writeSlots(device: Device, superblock: Superblock): Promise<void> {
+  const slot = encodeSuperblock(superblock);
+  try {
+    for (const offset of [SUPERBLOCK_SLOT_SIZE, 0]) {
+      await device.write([slot], offset);
+      await device.flush();
+    }
+  } finally {
+    await device.close();
+  }
 }
 
 /** The journal files of a creation that did not finish. */
@@ -146,7 +179,7 @@ async function labelData(parts: StoreParts, layout: NewStore, uuid: Uint8Array):
         { path: device.path },
       );
     }
-    await refuseOtherStore(device);
+    await refuseOtherStore(device, uuid);
     await device.write([encodeDataLabel(uuid)], 0);
     await device.flush();
   } finally {
@@ -154,8 +187,9 @@ async function labelData(parts: StoreParts, layout: NewStore, uuid: Uint8Array):
   }
 }
 
-async function refuseOtherStore(device: Device): Promise<void> {
-  if (!(await readLabel(device))) return;
+async function refuseOtherStore(device: Device, own: Uint8Array): Promise<void> {
+  const label = await readLabel(device);
+  if (!label || Buffer.compare(label, own) === 0) return;
   throw new BlockspaceError(
     "EEXIST",
     `${device.path} belongs to another store; overwrite its first ${DATA_LABEL_SIZE} bytes with ` +
@@ -171,9 +205,12 @@ async function readLabel(device: Device): Promise<Uint8Array | undefined> {
 }
 
 /** The newer valid slot of the superblock, or the reason why there is none. */
-export async function readSuperblock(parts: StorePlace): Promise<Superblock> {
+export async function readSuperblock(
+  parts: StorePlace,
+  name: string = SUPERBLOCK,
+): Promise<Superblock> {
   const { directory } = parts;
-  const device = await directory.open(SUPERBLOCK, "read");
+  const device = await directory.open(name, "read");
   const slots: Superblock[] = [];
   let reason: unknown;
   try {
@@ -192,7 +229,7 @@ export async function readSuperblock(parts: StorePlace): Promise<Superblock> {
   }
   const newest = slots.sort((a, b) => b.sequence - a.sequence)[0];
   if (newest) return newest;
-  if (!isBlockspaceError(reason, "ECORRUPT")) throw reason;
+  if (isBlockspaceError(reason, "EIO")) throw reason;
   throw new BlockspaceError("ECORRUPT", `${directory.path} has no valid superblock`, {
     path: directory.path,
     cause: reason,
@@ -205,10 +242,17 @@ export async function openData(
   superblock: Superblock,
   mode: "read" | "write",
 ): Promise<Device> {
-  const device = parts.openDevice
-    ? await parts.openDevice(mode)
-    : await parts.directory.open(DATA, mode);
+  const { dataOffset, capacityBlocks, blockSize } = superblock;
+  const size = dataOffset + capacityBlocks * blockSize;
+  const device = await openDevice(parts, mode);
   try {
+    if (device.size < size) {
+      throw new BlockspaceError(
+        "ECORRUPT",
+        `${device.path} was cut: it has ${device.size} bytes, and the store needs ${size}`,
+        { path: device.path },
+      );
+    }
     const uuid = await readLabel(device);
     if (!uuid || Buffer.compare(uuid, superblock.uuid) !== 0) {
       throw new BlockspaceError("ECORRUPT", `${device.path} is not the data device of this store`, {
@@ -219,5 +263,20 @@ export async function openData(
   } catch (error) {
     await device.close();
     throw error;
+  }
+}
+
+async function openDevice(parts: StoreParts, mode: "read" | "write"): Promise<Device> {
+  if (parts.openDevice) return parts.openDevice(mode);
+  try {
+    return await parts.directory.open(DATA, mode);
+  } catch (cause) {
+    if (!isBlockspaceError(cause, "ENOENT")) throw cause;
+    const { path } = parts.directory;
+    throw new BlockspaceError(
+      "ENOENT",
+      `${path} has no data file; a store that was made with the option device is opened with it`,
+      { path, cause },
+    );
   }
 }

@@ -3,14 +3,8 @@
  * engine for order, and leaves the rest to the planner (changes), `reading.ts` and the staging of
  * the two-phase path.
  */
-import {
-  checkAligned,
-  checkBytes,
-  checkRange,
-  checkSignal,
-  checkWhole,
-  show,
-} from "../base/arguments.ts";
+import { kMaxLength } from "node:buffer";
+import { checkAligned, checkBytes, checkRange, checkWhole, show } from "../base/arguments.ts";
 import { BlockspaceError } from "../base/errors.ts";
 import type { SubvolumeEntry } from "../format/checkpoint-values.ts";
 import { Cookie } from "../space/cookie.ts";
@@ -20,11 +14,7 @@ import { firstPiece } from "./pieces.ts";
 import { Planner } from "./planner.ts";
 import { readBlocks } from "./reading.ts";
 import type { CommitMode, Staging } from "./staging.ts";
-
-/** Every method that can wait takes a signal; when it aborts, the call is refused (`ECANCELED`). */
-export interface WaitOptions {
-  signal?: AbortSignal;
-}
+import { checkWait, type WaitOptions } from "./wait.ts";
 
 /** The five verbs of virtual block address space mapping (D. Chinner, 2018). */
 export interface BlockSpace {
@@ -81,14 +71,18 @@ export class Subvolume implements BlockSpace {
    * @throws `ERANGE` beyond the size; `EBADSUM` when a block does not match its checksum; `EIO`.
    */
   async read(offset: number, length: number, options: WaitOptions = {}): Promise<Buffer> {
-    checkSignal(options.signal);
+    checkWait(options);
     this.#engine.checkOpen();
     const { sequencer, counters, state } = this.#engine;
     if (!sequencer.idle) await sequencer.settled();
-    checkSignal(options.signal);
+    checkWait(options);
     const entry = this.#find();
     checkRange(offset, length, entry.size, entry.name);
     const { blockSize } = state.geometry;
+    if (length > kMaxLength - 2 * blockSize) {
+      const most = `${kMaxLength - 2 * blockSize} in one read`;
+      throw new BlockspaceError("ERANGE", `length is ${length} bytes; allowed are ${most}`);
+    }
     const from = Math.floor(offset / blockSize);
     const to = Math.ceil((offset + length) / blockSize);
     const image = await readBlocks(this.#engine, entry, from, to);
@@ -152,7 +146,7 @@ export class Subvolume implements BlockSpace {
   async flush(options: WaitOptions = {}): Promise<void> {
     this.#engine.checkOpen();
     this.#entry();
-    checkSignal(options.signal);
+    checkWait(options);
     await this.#engine.flush();
   }
 
@@ -194,7 +188,7 @@ export class Subvolume implements BlockSpace {
    * @throws `ENOSPC` when that is not enough; `EINVAL` unless `blockSize` is a multiple of the host's.
    */
   async reserve(allocCount: number, blockSize: number, options: WaitOptions = {}): Promise<Cookie> {
-    checkSignal(options.signal);
+    checkWait(options);
     this.#engine.checkWritable();
     this.#entry();
     const own = this.#engine.state.geometry.blockSize;
@@ -222,7 +216,7 @@ export class Subvolume implements BlockSpace {
     options: WaitOptions = {},
   ): Promise<Iomap> {
     checkCookie(cookie);
-    checkSignal(options.signal);
+    checkWait(options);
     this.#engine.checkWritable();
     return this.#engine.sequencer.run(() => {
       const { entry, from, to } = this.#blockRange(offset, count);
@@ -232,7 +226,7 @@ export class Subvolume implements BlockSpace {
 
   /** Writes whole blocks to the start of a staged extent; only what was submitted can be committed. */
   async submit(iomap: Iomap, data: Uint8Array, options: WaitOptions = {}): Promise<void> {
-    checkSignal(options.signal);
+    checkWait(options);
     this.#engine.checkWritable();
     const { blockSize } = this.#engine.state.geometry;
     checkBytes("data", data);
@@ -291,7 +285,7 @@ export class Subvolume implements BlockSpace {
     options: WaitOptions,
     call: (planner: Planner, entry: SubvolumeEntry) => void | Promise<void>,
   ): Promise<void> {
-    checkSignal(options.signal);
+    checkWait(options);
     await this.#engine.submit(() => {
       const planner = new Planner(this.#engine);
       const waits = call(planner, planner.writable(this.id));

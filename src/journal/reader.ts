@@ -107,7 +107,6 @@ export class JournalReader {
       }
       index++;
       this.#durableLsn = this.#due - 1;
-      this.#last = undefined;
     }
   }
 

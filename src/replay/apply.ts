@@ -193,6 +193,9 @@ function relocate(state: State, record: RelocateRecord): void {
   if (state.nodes.dead.length > 0) {
     throw new BlockspaceError("ECORRUPT", "blocks are relocated while map nodes await reclaim");
   }
+  const { segmentBlocks } = state.geometry;
+  const room = segmentBlocks - Math.max(record.from % segmentBlocks, record.to % segmentBlocks);
+  if (record.count > room) throw new BlockspaceError("ECORRUPT", "a relocation crosses a segment");
   for (const run of ownerRuns(state, record.from, record.count)) {
     const shift = record.to - record.from;
     const visited = new Set<number>();

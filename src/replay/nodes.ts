@@ -28,7 +28,11 @@ const referencesCodec = {
     referencesStruct.write(body, 0, { references });
     return body;
   },
-  decode: (body: Uint8Array): number => referencesStruct.read(body, 0).references,
+  decode(body: Uint8Array): number {
+    const { references } = referencesStruct.read(body, 0);
+    if (references > 1 && body.length === referencesStruct.size) return references;
+    throw new BlockspaceError("ECORRUPT", "a count of node references is impossible");
+  },
   copy: (references: number): number => references,
 };
 

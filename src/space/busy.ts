@@ -9,6 +9,7 @@
  * then it is free. A checkpoint stores its `frozen` generation, so that a reopened store goes on
  * waiting.
  */
+import { BlockspaceError } from "../base/errors.ts";
 import { eachSegment, type Geometry } from "./geometry.ts";
 
 /** By segment: one bit for each block. */
@@ -100,6 +101,9 @@ export class BusyBlocks {
 
   /** The checkpoint is durable: what was frozen by the one before it starts to leave. */
   thaw(): void {
+    if (this.#leaving.size > 0) {
+      throw new BlockspaceError("EINVAL", "the blocks that were leaving have not been released");
+    }
     this.#leaving = this.#former;
     this.#former = this.#frozen;
     this.#frozen = new Map();

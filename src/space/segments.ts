@@ -138,6 +138,7 @@ export class Segments implements BlockReferences {
     const target = this.#edit(targetSegment);
     const i = from % segmentBlocks;
     const j = to % segmentBlocks;
+    if (source.refs[i] === 0) throw this.#damage(sourceSegment, i, "is moved and not allocated");
     if (target.refs[j] !== 0) throw this.#damage(targetSegment, j, "is allocated twice");
     this.busy.allocated(targetSegment, j);
     target.refs[j] = source.refs[i]!;
@@ -177,6 +178,9 @@ export class Segments implements BlockReferences {
 
   /** Takes up a page of counts from a checkpoint. */
   loadLive(page: number, counts: Uint16Array): void {
+    if (counts.length === 0) {
+      throw new BlockspaceError("ECORRUPT", `page ${page} of segment counts is beyond the capacity`);
+    }
     this.live.set(counts, page * PAGE_ENTRIES);
     for (const count of counts) this.#allocated += count;
   }

@@ -87,6 +87,13 @@ function operation(crashes: boolean): fc.Arbitrary<HostOperation> {
     {
       weight: restarts,
       arbitrary: fc.record({
+        type: fc.constant("loseCheckpoint" as const),
+        name: fc.constantFrom("a" as const, "b" as const),
+      }),
+    },
+    {
+      weight: restarts,
+      arbitrary: fc.record({
         type: fc.constant("cut" as const),
         after: fc.nat(40),
         seed: fc.nat(),

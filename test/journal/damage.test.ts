@@ -124,6 +124,30 @@ describe("a damaged frame", () => {
     });
   });
 
+  it("is refused when it is one of a copy of the store that has gone its own way", async () => {
+    const { directory } = await sample();
+    const fork = directory.crash(keepEverything);
+    const [own, other] = [await openJournal(directory), await openJournal(fork)];
+    for (const mark of [180, 190, 200]) await own.scribe.append([mark]);
+    for (const mark of [185, 195, 205]) await other.scribe.append([mark]);
+    const foreign = await bytesIn(fork, "00000005");
+    await damage(directory, "00000005", (bytes) => foreign.copy(bytes, 1024, 1024, 1536));
+    expect(await outcome(directory)).toBe("ECORRUPT");
+    await damage(directory, "00000005", (bytes) => foreign.copy(bytes));
+    expect(await outcome(directory)).toBe(`${upTo(FRAMES)},18.5,19.5,20.5`);
+  });
+
+  it("is none with the LSN of another, though everything else fits", async () => {
+    const { directory } = await sample();
+    const { name, at } = placeOf(FRAMES);
+    await damage(directory, name, (bytes) => {
+      bytes.writeBigUInt64LE(BigInt(FRAMES + 1), at + 16);
+      const sum = crc32c(bytes.subarray(at + CHECKSUM_FROM, at + FRAME_LENGTH));
+      bytes.writeUInt32LE(sum, at + 4);
+    });
+    expect(await outcome(directory)).toBe(upTo(FRAMES - 1));
+  });
+
   it("does no harm in its padding", async () => {
     const { directory } = await sample();
     const { name, at } = placeOf(5);
@@ -144,6 +168,21 @@ describe("a damaged frame", () => {
         await damage(directory, "00000003", (bytes) => whole.copy(bytes));
       }
     }
+  });
+});
+
+describe("the header of a file without frames", () => {
+  it("proves that what comes before it was durable", async () => {
+    const { directory } = await sample();
+    const { scribe } = await openJournal(directory);
+    await scribe.append([180]);
+    await damage(directory, "00000005", (bytes) => bytes.fill(0, 512));
+    expect(await outcome(directory)).toBe(upTo(FRAMES));
+    const { name, at } = placeOf(FRAMES);
+    await damage(directory, name, flip(at, 400));
+    await expect(readJournal(directory)).rejects.toThrow(
+      "ECORRUPT: the journal frame at commit 17 is missing, but 00000005 follows it",
+    );
   });
 });
 

@@ -223,7 +223,9 @@ describe("recycling", () => {
     }
     const scribe = await newJournal(directory);
     for (let i = 0; i < 100; i++) await scribe.append([i]);
+    expect((await directory.list()).length).toBeGreaterThan(8 + 3);
     await scribe.journal.recycle(100);
+    expect(await directory.list()).toHaveLength(8 + 3);
     for (let i = 0; i < 100; i++) await scribe.append([i]);
     const names = await directory.list();
     expect(names).toEqual(expect.arrayContaining(["1", "00000001.bak", "notes.txt"]));

@@ -10,13 +10,14 @@
  * `BLOCKSPACE_KILL_SEED` repeats the operations of a run, though the moment of a kill is never quite
  * the same twice; `BLOCKSPACE_KILLS` makes it longer.
  */
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { Host, type Recovery } from "../../src/index.ts";
 import { openHost } from "../../src/host/open.ts";
 import { audit } from "../support/audit.ts";
+import { buildLoad } from "./build-load.ts";
 import { difference, Model } from "./model.ts";
 import { type Order, seededNumbers } from "./operations.ts";
 import { type LastWords, type Moment, Victim } from "./victim.ts";
@@ -25,11 +26,14 @@ const KILLS = Number(process.env["BLOCKSPACE_KILLS"] ?? 54);
 const KiB = 1024;
 const MiB = 1024 * KiB;
 
-let store = "";
+let directory = "";
+let program = "";
 beforeAll(async () => {
-  store = join(await mkdtemp(join(tmpdir(), "blockspace-kill-")), "store");
+  directory = await mkdtemp(join(tmpdir(), "blockspace-kill-"));
+  await mkdir(join(directory, "program"));
+  program = await buildLoad(join(directory, "program"));
 });
-afterAll(() => rm(join(store, ".."), { recursive: true }));
+afterAll(() => rm(directory, { recursive: true }));
 
 function chooseMoment(random: (limit: number) => number): Moment {
   switch (random(5)) {
@@ -38,11 +42,11 @@ function chooseMoment(random: (limit: number) => number): Moment {
     case 1:
       return { after: "open", count: 1, delay: random(120) };
     case 2:
-      return { after: "checkpoint", count: 1 + random(4), delay: random(20) };
+      return { after: "checkpoint", count: 1 + random(2), delay: random(20) };
     case 3:
       return { after: "acknowledged", count: 1 + random(30), delay: random(3) };
     default:
-      return { after: "operation", count: 1 + random(400), delay: random(3) };
+      return { after: "operation", count: 1 + random(250), delay: random(3) };
   }
 }
 
@@ -55,7 +59,7 @@ function chooseOptions(random: (limit: number) => number): Order["options"] {
 }
 
 /** What the store holds, with every count in it recomputed from the maps. */
-async function recover(): Promise<{ found: Model; recovery: Recovery }> {
+async function recover(store: string): Promise<{ found: Model; recovery: Recovery }> {
   const parts = await openHost(store, { readOnly: true });
   const host = new Host(parts);
   try {
@@ -83,9 +87,9 @@ function judge(base: Model, { lines }: LastWords, found: Model): { held: Model; 
   const model = base.copy();
   const differences: string[] = [];
   const consider = (number: number): boolean => {
-    const found_ = difference(model, found);
-    differences.push(`after ${number}: ${found_}`);
-    return found_ === null;
+    const wrong = difference(model, found);
+    differences.push(`after ${number}: ${wrong}`);
+    return wrong === null;
   };
   const operations = lines.filter((line) => line.type === "operation");
   const durable = operations.findLastIndex(({ number }) => number <= acknowledged) + 1;
@@ -102,22 +106,23 @@ it(`a store lives through ${KILLS} kills`, { timeout: KILLS * 10_000 }, async ()
   const seed = Number(process.env["BLOCKSPACE_KILL_SEED"] ?? Date.now() % 2 ** 31);
   console.log(`BLOCKSPACE_KILL_SEED=${seed}`);
   const random = seededNumbers(seed);
-  await (await Host.open(store, { create: true, capacity: 6 * MiB, journalSize: MiB })).close();
+  const store = join(directory, "store");
+  await (await Host.open(store, { create: true, capacity: 4 * MiB, journalSize: MiB })).close();
   let model = new Model();
   let first = 1;
   const totals = { operations: 0, acknowledgements: 0, lost: 0, replayed: 0, unopened: 0 };
-  let next = new Victim();
+  let next = new Victim(program);
   try {
     for (let round = 0; round < KILLS; round++) {
       const victim = next;
-      next = new Victim();
+      next = new Victim(program);
       const moment = chooseMoment(random);
       const order = { store, seed: random(2 ** 31), first, options: chooseOptions(random) };
       const words = await victim.work(order, moment);
       const where = `seed ${seed}, round ${round}, ${JSON.stringify({ moment, order })}`;
       expect(words.signal, `${where}: ${words.errors}`).toBe("SIGKILL");
       try {
-        const { found, recovery } = await recover();
+        const { found, recovery } = await recover(store);
         const { held, lost } = judge(model, words, found);
         model = held;
         totals.lost += lost;

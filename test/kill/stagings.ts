@@ -39,10 +39,9 @@ export class Stagings {
     const cookie = await volume.handle.reserve(count, BLOCK);
     const iomap = await volume.handle.allocate(cookie, first * BLOCK, count * BLOCK);
     const fill = this.#random(2 ** 31);
-    const data = bytesOf(fill, iomap.length);
-    // What lies beyond the end is not part of the subvolume.
-    data.fill(0, Math.max(0, volume.size - iomap.offset));
-    await volume.handle.submit(iomap, data);
+    // Reaches to the end of the last block; what lies beyond the subvolume's own end must not show
+    // when it grows.
+    await volume.handle.submit(iomap, bytesOf(fill, iomap.length));
     this.#stagings.push({ volume, cookie, iomap, fill });
   }
 

@@ -5,10 +5,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
 import { type Line, type Order, parseLine } from "./operations.ts";
-
-const program = fileURLToPath(new URL("./load.ts", import.meta.url));
 
 /** When to kill: so many milliseconds after the `count`th line of a kind. */
 export interface Moment {
@@ -30,8 +27,8 @@ export class Victim {
   readonly #exit: Promise<unknown[]>;
   #errors = "";
 
-  constructor() {
-    this.#child = spawn(process.execPath, ["--import", "tsx", program], { stdio: "pipe" });
+  constructor(program: string) {
+    this.#child = spawn(process.execPath, [program], { stdio: "pipe" });
     this.#exit = once(this.#child, "exit");
     this.#child.stderr!.on("data", (chunk: Buffer) => (this.#errors += chunk.toString()));
     // A write to a process that has ended already is told by its exit.

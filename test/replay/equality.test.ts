@@ -103,7 +103,7 @@ describe("replay", () => {
         }
         expect(stateText(store.state)).toEqual(modelText(store.workload.model));
       }),
-      { numRuns: 80, seed: 1, verbose: 0, interruptAfterTimeLimit: 20000, endOnFailure: true },
+      { numRuns: 80 },
     );
   });
 });

@@ -146,7 +146,7 @@ describe("Allocator", () => {
         here.check();
         expect(() => here.allocator.take(1)).toThrow(expect.objectContaining({ code: "ENOSPC" }));
       }),
-      { numRuns: 100 },
+      { numRuns: 50 },
     );
   });
 

@@ -34,6 +34,8 @@ export type HostOperation =
   | { type: "twoPhase"; on: number; at: number; count: number; fill: number; between: boolean }
   | { type: "flush" | "checkpoint" | "compact" | "reopen" | "kill" }
   | { type: "crash"; seed: number }
+  /** A kill, and one of the two checkpoints is gone. */
+  | { type: "loseCheckpoint"; name: "a" | "b" }
   /** The power goes at the `after`th operation on the medium from now on. */
   | { type: "cut"; after: number; seed: number };
 
@@ -52,6 +54,8 @@ export class HostModel {
   #model: Model = new Map();
   #moments: Moment[] = [{ lsn: 0, model: new Map(), digest: undefined }];
   #names = 0;
+  /** A checkpoint was lost, and not both have been made since. */
+  #lost = false;
   #lastAsked = 0;
   #cut: { seed: number; happened: boolean } | undefined;
   /** Operations refused for want of space, by both alike in effect. */
@@ -148,6 +152,8 @@ export class HostModel {
         return this.check();
       case "kill":
         return this.#restart(this.store.killed());
+      case "loseCheckpoint":
+        return this.#loseCheckpoint(operation.name);
       case "crash":
         return this.#restart(this.store.crash(randomFrom(operation.seed)));
       case "cut":
@@ -162,6 +168,18 @@ export class HostModel {
       default:
         return this.#onWritable(operation);
     }
+  }
+
+  /** One is promised to be enough; two checkpoints later another may be lost. */
+  async #loseCheckpoint(name: "a" | "b"): Promise<void> {
+    if (this.#lost) {
+      await this.host.checkpoint();
+      await this.host.checkpoint();
+    }
+    this.#lost = true;
+    const store = this.store.killed();
+    await (await store.environments.open(name, true)).close();
+    await this.#restart(store);
   }
 
   /** From the `after`th operation on nothing reaches the medium any more. */

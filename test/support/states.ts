@@ -1,5 +1,6 @@
 /** Small states over environments in memory, with nodes and segments of a few entries. */
 import fc from "fast-check";
+import { deltaFor } from "../../src/checkpoint/delta.ts";
 import type { Environment } from "../../src/checkpoint/environment.ts";
 import { MemoryEnvironments } from "../../src/checkpoint/memory-environment.ts";
 import { State } from "../../src/replay/state.ts";
@@ -55,6 +56,23 @@ export function loadedState(
   const state = new State(geometry, environment, cacheSize);
   state.load();
   return state;
+}
+
+/** A checkpoint of the state in an environment of its own, which the state reads from then on. */
+export async function checkpointOf(
+  state: State,
+  journalChecksum: number = 0,
+): Promise<Environment> {
+  const target = await new MemoryEnvironments().open("b");
+  const newest = state.source.environment;
+  const frozen = state.freeze();
+  const epoch = (newest.closing()?.epoch ?? 0) + 1;
+  const delta = { target, newest, lastChangedKeys: [], frozen, journalChecksum, reset: true };
+  await target.commit(deltaFor(delta), { epoch, lsn: frozen.lsn, reset: true });
+  state.thaw(target);
+  state.segments.busy.leaving(() => false);
+  state.segments.busy.release();
+  return target;
 }
 
 /** Lets busy blocks go as if so many checkpoints had been made, without making one. */

@@ -38,7 +38,7 @@ export async function crash(
   ledger: Ledger,
 ): Promise<Outcome> {
   const before = ledger.durable;
-  await writeUntilKilled(store, clones, ledger, 50 + Math.floor(Math.random() * 100));
+  await writeUntilKilled(store, clones, ledger, 10 + Math.floor(Math.random() * 40));
   const acknowledged = ledger.durable - before;
   const host = await Host.open(store);
   try {

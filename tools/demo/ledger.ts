@@ -6,6 +6,8 @@
 import type { Host } from "blockspace";
 import { cloneName, offsetOf, STAMP_LENGTH, STRIDE, versionOf } from "./stamps.ts";
 
+const AT_ONCE = 32;
+
 interface Place {
   clone: number;
   place: number;
@@ -30,7 +32,11 @@ export class Ledger {
 
   /** Compares every place ever written with the store; throws at the first that is wrong. */
   async check(host: Host, snapshot: string): Promise<void> {
-    for (const place of this.#places.values()) await this.#checkPlace(host, snapshot, place);
+    const places = [...this.#places.values()];
+    for (let i = 0; i < places.length; i += AT_ONCE) {
+      const some = places.slice(i, i + AT_ONCE);
+      await Promise.all(some.map((place) => this.#checkPlace(host, snapshot, place)));
+    }
   }
 
   /** Nothing differs from the snapshot but what was written. */

@@ -94,6 +94,7 @@ async function exportImage(
   const { openTarget } = await import("../image-target.ts");
   const dataDevice = session.options.device;
   const target = await openTarget(file, { size, force, store: host.path, dataDevice });
+  session.detail(`exporting to ${file}`);
   let bytesWritten: number;
   try {
     const { blockSize } = host.statistics();

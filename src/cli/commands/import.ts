@@ -72,6 +72,7 @@ async function importImage(
     const temporary = unfinishedName();
     const size = source.size ?? CHUNK_BYTES;
     const subvolume = await host.create(temporary, { size, signal: session.signal });
+    session.detail(`importing into ${temporary}`);
     let bytesWritten: number;
     try {
       bytesWritten = await withProgress(session, `import ${name}`, source.size, (progress) =>

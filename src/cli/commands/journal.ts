@@ -43,14 +43,14 @@ async function printJournal(
 ): Promise<void> {
   const { readJournal } = await import("../../host/journal-dump.ts");
   const { output, colors } = session;
-  if (!options.json) {
-    const titles = columns.map(({ title }) => title);
-    await output.line(colors.bold(row(columns, titles)));
-  }
   const commits = readJournal(store);
   try {
-    for (;;) {
-      const next = await commits.next();
+    let next = await commits.next();
+    if (!options.json) {
+      const titles = columns.map(({ title }) => title);
+      await output.line(colors.bold(row(columns, titles)));
+    }
+    for (; ; next = await commits.next()) {
       if (next.done) return tellEnd(session, next.value);
       const { lsn, records } = next.value;
       for (const record of records) {

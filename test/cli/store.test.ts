@@ -1,0 +1,136 @@
+/** The commands about the store as a whole: init, info, compact. */
+import { mkdir, stat, truncate, writeFile } from "node:fs/promises";
+import { describe, expect, it } from "vitest";
+import { GiB, KiB, MiB } from "../../src/index.ts";
+import { blockspace, blockspaceJson, failure, inspect, makeStore, scratch } from "./blockspace.ts";
+
+const at = scratch();
+
+describe("init", () => {
+  it("makes a store with the defaults", async () => {
+    expect(await blockspace("init", at("s"))).toBe(
+      `made a store of 64 GiB in ${at("s")}, in blocks of 4 KiB\n`,
+    );
+    const figures = await inspect(at("s"), (host) => host.statistics());
+    expect(figures).toMatchObject({ capacity: 64 * GiB, blockSize: 4096, subvolumes: 0 });
+  });
+
+  it("takes capacity, block size and journal size", async () => {
+    const sizes = ["--capacity", "1GiB", "--block-size", "16KiB", "--journal-size", "1M"];
+    const made = await blockspaceJson<Record<string, unknown>>("init", at("s"), ...sizes);
+    const uuid = await inspect(at("s"), (host) => host.uuid);
+    expect(made).toEqual({ path: at("s"), uuid, capacity: GiB, blockSize: 16 * KiB });
+    const journal = await stat(`${at("s")}/journal/00000001`);
+    expect(journal.size).toBe(MiB / 8);
+  });
+
+  it("says nothing when it is to be quiet", async () => {
+    expect(await blockspace("init", at("s"), "-q", "--journal-size", "1M")).toBe("");
+  });
+
+  it("puts the data elsewhere, and every command finds it there again", async () => {
+    await writeFile(at("data.img"), "");
+    await truncate(at("data.img"), 64 * MiB);
+    const elsewhere = ["--device", at("data.img")];
+    const { capacity } = await blockspaceJson<{ capacity: number }>("init", at("s"), ...elsewhere);
+    expect(capacity).toBe(64 * MiB - 4096);
+    await blockspace(...elsewhere, "create", at("s"), "disk", "--size", "1M");
+    const info = await blockspaceJson<{ subvolumes: number }>("info", at("s"), ...elsewhere);
+    expect(info.subvolumes).toBe(1);
+    expect(await failure("list", at("s"))).toEqual({
+      code: 1,
+      says:
+        `blockspace: ENOENT: ${at("s")} has no data file; ` +
+        "a store that was made with the option device is opened with it\n",
+    });
+  });
+
+  it("leaves a store alone that is there, and anything that is none", async () => {
+    await makeStore(at("s"), (host) => host.create("disk", { size: 1 }));
+    expect(await failure("init", at("s"))).toEqual({
+      code: 1,
+      says: `blockspace: EEXIST: there is a store in ${at("s")} already\n`,
+    });
+    expect(await inspect(at("s"), (host) => host.list().length)).toBe(1);
+    await mkdir(at("photos"));
+    await writeFile(at("photos/cat.jpg"), "meow");
+    const { code, says } = await failure("init", at("photos"));
+    expect([code, says]).toEqual([1, expect.stringMatching(/^blockspace: EEXIST: .*cat\.jpg/)]);
+  });
+
+  it("refuses what no store can have", async () => {
+    const { code, says } = await failure("init", at("s"), "--block-size", "5000");
+    expect([code, says]).toEqual([1, expect.stringMatching(/^blockspace: EINVAL: blockSize is/)]);
+  });
+});
+
+describe("info", () => {
+  it("tells every figure as JSON", async () => {
+    const disk = Buffer.alloc(3 * 4096, "x");
+    await makeStore(at("s"), async (host) => {
+      await (await host.create("disk", { size: MiB })).write(0, disk);
+      await host.snapshot("disk", "snap");
+    });
+    const expected = await inspect(at("s"), (host) => ({ ...host.statistics(), uuid: host.uuid }));
+    const info = await blockspaceJson<Record<string, number>>("info", at("s"));
+    expect(info).toEqual({
+      path: at("s"),
+      uuid: expected.uuid,
+      formatVersion: 1,
+      blockSize: 4096,
+      capacity: 256 * MiB,
+      free: expected.free,
+      reserved: expected.reserved,
+      staged: 0,
+      allocated: 3 * 4096,
+      busy: expected.busy,
+      subvolumes: 2,
+      deadNodes: 0,
+      journalBytes: expected.journalBytes,
+      lastLsn: 3,
+      checkpointLsn: 3,
+      recovery: {
+        checkpointLsn: 3,
+        lastLsn: 3,
+        commits: 0,
+        records: 0,
+        bytes: 0,
+        discardedBytes: 0,
+        milliseconds: expect.any(Number),
+      },
+    });
+    const five = ["free", "reserved", "staged", "allocated", "busy"];
+    expect(five.reduce((sum, name) => sum + info[name]!, 0)).toBe(info["capacity"]);
+  });
+
+  it("shows names and values in columns, in human units", async () => {
+    await makeStore(at("s"));
+    const lines = (await blockspace("info", at("s"))).split("\n");
+    expect(lines).toContain(`path            ${at("s")}`);
+    expect(lines).toContain("capacity        256 MiB");
+    expect(lines).toContain("allocated       0 B (0.0 %)");
+    expect(lines.find((line) => line.startsWith("recovery"))).toMatch(
+      /^recovery {8}0 commits, 0 records, 0 B of journal in \d+ ms$/,
+    );
+  });
+
+  it("does not colour what is no terminal, whatever CI says", async () => {
+    await makeStore(at("s"));
+    expect(await blockspace("list", at("s"))).not.toContain("\u001b");
+  });
+});
+
+describe("compact", () => {
+  it("moves live blocks together", async () => {
+    await makeStore(at("s"), async (host) => {
+      const disk = await host.create("disk", { size: 16 * MiB });
+      await disk.write(0, Buffer.alloc(8 * MiB, "x"));
+      await disk.discard(4096, 8 * MiB - 8192);
+    });
+    const report = await blockspaceJson<Record<string, unknown>>("compact", at("s"));
+    expect(report).toEqual({ segments: 2, bytesMoved: 8192, problems: [] });
+    const bytes = await inspect(at("s"), (host) => host.get("disk").read(8 * MiB - 4096, 8192));
+    expect(bytes.equals(Buffer.concat([Buffer.alloc(4096, "x"), Buffer.alloc(4096)]))).toBe(true);
+    expect(await blockspace("compact", at("s"))).toMatch(/^emptied \d segments, moved .*\n$/);
+  });
+});

@@ -1,0 +1,51 @@
+/** How the tests of the public surface look at an error, and at a host that must not have changed. */
+import { expect } from "vitest";
+import { BlockspaceError } from "../../src/base/errors.ts";
+import type { Host } from "../../src/host/host.ts";
+
+/** The error that a call ends with, thrown at once or later; it must be one of our own. */
+export async function refusal(call: () => unknown): Promise<BlockspaceError> {
+  let value: unknown;
+  try {
+    value = await call();
+  } catch (error) {
+    expect(error).toBeInstanceOf(BlockspaceError);
+    return error as BlockspaceError;
+  }
+  throw new Error(`the call was not refused; it gave ${String(value)}`);
+}
+
+/** Everything that a caller can see: names, sizes, contents, maps, figures. */
+export async function picture(host: Host): Promise<unknown> {
+  const subvolumes: unknown[] = [];
+  for (const info of host.list()) {
+    const subvolume = host.get(info.name);
+    const bytes = (await subvolume.read(0, info.size)).toString("latin1");
+    subvolumes.push({ ...info, bytes, extents: [...subvolume.extents()].map(withoutDirty) });
+  }
+  const { free, reserved, staged, allocated, busy, lastLsn } = host.statistics();
+  return { subvolumes, free, reserved, staged, allocated, busy, lastLsn };
+}
+
+function withoutDirty(iomap: { flags: object }): object {
+  return { ...iomap, flags: { ...iomap.flags, dirty: false } };
+}
+
+/** Promise I5, at this moment. */
+export function expectConserved(host: Host): void {
+  const { capacity, free, reserved, staged, allocated, busy } = host.statistics();
+  const figures = { free, reserved, staged, allocated, busy };
+  for (const [name, value] of Object.entries(figures)) {
+    expect(value, name).toBeGreaterThanOrEqual(0);
+  }
+  expect(free + reserved + staged + allocated + busy, JSON.stringify(figures)).toBe(capacity);
+}
+
+/** Blocks that each start with their own text and are filled with it. */
+export function blocks(text: string, count = 1, blockSize = 512): Buffer {
+  const bytes = Buffer.alloc(count * blockSize);
+  for (let i = 0; i < count; i++) {
+    bytes.fill(`${text}${i} `, i * blockSize, (i + 1) * blockSize);
+  }
+  return bytes;
+}
