@@ -131,7 +131,7 @@ const scratch = await mkdtemp(join(tmpdir(), "blockspace-demo-"));
 try {
   await demo(scratch);
 } catch (error) {
-  console.error("\nThe demo failed:", error);
+  console.error(`\nThe demo failed: ${error instanceof Error ? error.message : String(error)}`);
   process.exitCode = 1;
 } finally {
   await rm(scratch, { recursive: true });

@@ -1,5 +1,4 @@
 /** A progress bar on stderr, for people who wait: only on a terminal, and gone when it is done. */
-import cliProgress from "cli-progress";
 import { formatSize } from "../base/units.ts";
 import type { Session } from "./session.ts";
 
@@ -17,6 +16,7 @@ export async function withProgress<T>(
   stream: NodeJS.WriteStream = process.stderr,
 ): Promise<T> {
   if (!stream.isTTY || session.options.quiet) return work({ update: () => undefined });
+  const { default: cliProgress } = await import("cli-progress");
   const format = total === undefined ? "{what}  {done}" : "{what} [{bar}] {percentage}%  {done}";
   const bar = new cliProgress.SingleBar({
     format,
@@ -24,7 +24,6 @@ export async function withProgress<T>(
     clearOnComplete: true,
     hideCursor: true,
     gracefulExit: false,
-    etaBuffer: 100,
   });
   const of = total === undefined ? "" : ` of ${formatSize(total)}`;
   bar.start(total ?? 1, 0, { what, done: "" });

@@ -15,35 +15,51 @@ import { isBlockspaceError } from "../base/errors.ts";
 import { deltaFor } from "../checkpoint/delta.ts";
 import type { Environment, OpenEnvironment } from "../checkpoint/environment.ts";
 import type { Journal } from "../journal/journal.ts";
+import type { Device } from "../device/device.ts";
 import type { Environments } from "../replay/replay.ts";
+import type { State } from "../replay/state.ts";
+import type { Allocator } from "../space/allocator.ts";
 import type { BlockRun } from "../space/busy.ts";
 import { addressOf, blocksIn } from "../space/geometry.ts";
-import type { Engine } from "./engine.ts";
+import type { Ledger } from "../space/ledger.ts";
+import type { Committer } from "./committer.ts";
+import type { Health } from "./health.ts";
+import type { PendingData } from "./pending.ts";
+import type { Readers } from "./readers.ts";
 
 /** Shorter holes are not punched unless they empty a segment: the call would cost more than it gives. */
 const LEAST_HOLE_BYTES = 64 * 1024;
 
+/** What a checkpoint brings together. */
+export interface CheckpointerParts {
+  state: State;
+  device: Device;
+  journal: Journal;
+  committer: Committer;
+  pending: PendingData;
+  health: Health;
+  readers: Readers;
+  allocator: Allocator;
+  ledger: Ledger;
+  /** Blocks that a cookie has staged where they are mapped. */
+  pinned: ReadonlySet<number>;
+  openEnvironment: OpenEnvironment;
+}
+
 export class Checkpointer {
-  readonly #engine: Engine;
-  readonly #journal: Journal;
+  readonly #parts: CheckpointerParts;
   readonly #environments: Environments;
-  readonly #openEnvironment: OpenEnvironment;
   #running: Promise<void> | undefined;
   #journalBytesAtFreeze = 0;
   /** Checkpoints since the host was opened. */
   count = 0;
   /** Free blocks that are held while a hole is punched around them. */
   guardedBlocks = 0;
+  /** Called when a checkpoint is durable. */
+  onDone: () => void = () => undefined;
 
-  constructor(
-    engine: Engine,
-    journal: Journal,
-    environments: Environments,
-    openEnvironment: OpenEnvironment,
-  ) {
-    this.#engine = engine;
-    this.#openEnvironment = openEnvironment;
-    this.#journal = journal;
+  constructor(parts: CheckpointerParts, environments: Environments) {
+    this.#parts = parts;
     this.#environments = { ...environments };
   }
 
@@ -54,7 +70,7 @@ export class Checkpointer {
 
   /** Journal bytes written since the last checkpoint began. */
   get journalBytesSince(): number {
-    return this.#journal.bytesWritten - this.#journalBytesAtFreeze;
+    return this.#parts.journal.bytesWritten - this.#journalBytesAtFreeze;
   }
 
   /** Makes a checkpoint; joins the one that is running, if one is. */
@@ -77,14 +93,15 @@ export class Checkpointer {
   }
 
   async #make(): Promise<void> {
-    const { health } = this.#engine;
+    const { health, journal } = this.#parts;
     health.checkWritable();
     try {
       const former = this.#environments.lsn;
       await this.#write();
       await this.#releaseBusy();
-      await this.#journal.recycle(former);
+      await journal.recycle(former);
       this.count++;
+      this.onDone();
     } catch (cause) {
       throw health.failure ?? health.fail("a checkpoint", cause);
     }
@@ -92,13 +109,13 @@ export class Checkpointer {
 
   /** Steps 1 to 4. */
   async #write(): Promise<void> {
-    const { state, committer, pending } = this.#engine;
+    const { state, committer, pending, journal } = this.#parts;
     const environments = this.#environments;
     const sealed = committer.sealAndFlush();
     const written = pending.writeOut();
     written.catch(() => undefined);
     const frozen = state.freeze();
-    this.#journalBytesAtFreeze = this.#journal.bytesWritten;
+    this.#journalBytesAtFreeze = journal.bytesWritten;
     const journalChecksum = await sealed;
     await written;
     await pending.flush();
@@ -125,23 +142,23 @@ export class Checkpointer {
     if (target && epoch === expected) return { target, reset: false };
     if (target && epoch === undefined) return { target, reset: true };
     await target?.close();
-    opened[name] = await this.#openEnvironment(name, true);
+    opened[name] = await this.#parts.openEnvironment(name, true);
     return { target: opened[name], reset: true };
   }
 
   /** Step 5. */
   async #releaseBusy(): Promise<void> {
-    const { state, readers, pinned } = this.#engine;
+    const { state, device, allocator, readers, pinned } = this.#parts;
+    const { geometry } = state;
     const { busy } = state.segments;
     await readers.drained();
     const runs = busy.leaving((pblock) => pinned.has(pblock));
     const guarded: BlockRun[] = [];
     for (const hole of this.#holes(runs, guarded)) {
-      const { geometry } = state;
       const length = hole.count * geometry.blockSize;
-      await this.#engine.device.discard(addressOf(geometry, hole.pblock), length);
+      await device.discard(addressOf(geometry, hole.pblock), length);
     }
-    for (const run of guarded) this.#engine.allocator.unhold(run);
+    for (const run of guarded) allocator.unhold(run);
     this.guardedBlocks = 0;
     busy.release();
   }
@@ -151,7 +168,7 @@ export class Checkpointer {
    * segment that is punched as a whole are held, or a write could come between: they are `guarded`.
    */
   #holes(runs: readonly BlockRun[], guarded: BlockRun[]): BlockRun[] {
-    const { state, allocator, ledger } = this.#engine;
+    const { state, allocator, ledger } = this.#parts;
     const { geometry } = state;
     const bySegment = new Map<number, BlockRun[]>();
     for (const run of runs) {

@@ -14,6 +14,11 @@ import type { Engine } from "./engine.ts";
 
 /** A segment this full is not worth copying. */
 const FULL_ENOUGH = 0.75;
+/** In the background two segments are emptied into one, or it is not worth the writes. */
+const HALF_FULL = 0.5;
+/** The background begins when less than this part of the segments, one in so many, is free. */
+const FREE_SHARE = 16;
+const SEGMENTS_AT_ONCE = 4;
 
 /** What a run of the cleaner did; sizes in bytes. */
 export interface CleanerReport {
@@ -26,7 +31,7 @@ export interface CleanerReport {
 /** Empties the emptiest segments until no more can be gained, or the caller's signal aborts. */
 export async function compact(engine: Engine, signal?: AbortSignal): Promise<CleanerReport> {
   const report: CleanerReport = { segments: 0, bytesMoved: 0, problems: [] };
-  for (const segment of candidates(engine)) {
+  for (const segment of candidates(engine, FULL_ENOUGH)) {
     if (signal?.aborted) break;
     const task = (): Promise<boolean> => emptySegment(engine, segment, report);
     const done = (await engine.sequencer.run(task)) || (await afterRelease(engine, task));
@@ -35,6 +40,21 @@ export async function compact(engine: Engine, signal?: AbortSignal): Promise<Cle
   }
   await releaseBusy(engine);
   return report;
+}
+
+/**
+ * Empties a few of the emptiest segments, when hardly any are wholly free; called after a
+ * checkpoint. Does nothing while there are enough, and nothing that would not gain space.
+ */
+export async function keepSegmentsFree(engine: Engine): Promise<void> {
+  const { geometry } = engine.state;
+  let free = 0;
+  for (let i = 0; i < geometry.segments; i++) if (engine.allocator.used(i) === 0) free++;
+  if (free === 0 || free >= Math.max(2, geometry.segments / FREE_SHARE)) return;
+  const report: CleanerReport = { segments: 0, bytesMoved: 0, problems: [] };
+  for (const segment of candidates(engine, HALF_FULL).slice(0, SEGMENTS_AT_ONCE)) {
+    if (!(await engine.sequencer.run(() => emptySegment(engine, segment, report)))) return;
+  }
 }
 
 /** Emptied segments come free with the second checkpoint; then there may be room again. */
@@ -50,13 +70,13 @@ async function releaseBusy(engine: Engine): Promise<void> {
   }
 }
 
-/** Segments worth emptying, the emptiest first. */
-function candidates(engine: Engine): number[] {
+/** Segments that are used, and less than `full`, the emptiest first. */
+function candidates(engine: Engine, full: number): number[] {
   const { geometry, live } = engine.state.segments;
   const worth: number[] = [];
   for (let segment = 0; segment < geometry.segments; segment++) {
     const used = live[segment]! / blocksIn(geometry, segment);
-    if (used > 0 && used < FULL_ENOUGH) worth.push(segment);
+    if (used > 0 && used < full) worth.push(segment);
   }
   return worth.toSorted((a, b) => live[a]! - live[b]!);
 }

@@ -18,7 +18,7 @@ import type { State } from "../replay/state.ts";
 import { Allocator } from "../space/allocator.ts";
 import { addressOf } from "../space/geometry.ts";
 import { Ledger } from "../space/ledger.ts";
-import { Checkpointer } from "./checkpointer.ts";
+import { Checkpointer, type CheckpointerParts } from "./checkpointer.ts";
 import { Committer } from "./committer.ts";
 import { Health } from "./health.ts";
 import { PendingData } from "./pending.ts";
@@ -93,8 +93,13 @@ export class Engine {
     this.pending = new PendingData(device, state.geometry, isLive);
     const { pending, health } = this;
     this.committer = new Committer({ journal, pending, health }, state.lsn);
-    const { environments, openEnvironment } = parts;
-    this.checkpointer = new Checkpointer(this, journal, environments, openEnvironment);
+    this.checkpointer = new Checkpointer({ ...this.#shared(), ...parts }, parts.environments);
+  }
+
+  /** What the checkpointer works with too. */
+  #shared(): Omit<CheckpointerParts, keyof EngineParts> {
+    const { committer, pending, health, readers, allocator, ledger, pinned } = this;
+    return { committer, pending, health, readers, allocator, ledger, pinned };
   }
 
   /**
@@ -122,6 +127,11 @@ export class Engine {
       throw new BlockspaceError("EROFS", "the host was opened read-only");
     }
     this.health.checkWritable();
+  }
+
+  /** Nothing new is begun any more. */
+  get closing(): boolean {
+    return this.#closing;
   }
 
   checkOpen(): void {

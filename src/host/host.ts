@@ -9,7 +9,7 @@ import { UsageCounter } from "../map/usage.ts";
 import type { Recovery } from "../replay/replay.ts";
 import { type CleanerReport, compact } from "./cleaner.ts";
 import type { Engine } from "./engine.ts";
-import { openHost } from "./open.ts";
+import { type OpenedHost, openHost } from "./open.ts";
 import type { OpenHostOptions } from "./options.ts";
 import { Planner } from "./planner.ts";
 import { Staging } from "./staging.ts";
@@ -44,15 +44,6 @@ export interface ByteRange {
   length: number;
 }
 
-/** What {@link Host.open} needs beside the engine; see `open.ts`. */
-export interface HostParts {
-  path: string;
-  uuid: string;
-  engine: Engine;
-  recovery: Recovery;
-  close: () => Promise<void>;
-}
-
 export class Host implements AsyncDisposable {
   /** The directory of the store. */
   readonly path: string;
@@ -66,7 +57,7 @@ export class Host implements AsyncDisposable {
   #closed: Promise<void> | undefined;
 
   /** @internal Hosts come from {@link Host.open}. */
-  constructor(parts: HostParts) {
+  constructor(parts: OpenedHost) {
     this.path = parts.path;
     this.uuid = parts.uuid;
     this.recovery = parts.recovery;

@@ -12,10 +12,10 @@ import { FileDevice } from "../device/file-device.ts";
 import { FileDirectory } from "../device/file-directory.ts";
 import { checkWritable, type Superblock } from "../format/superblock.ts";
 import { Journal } from "../journal/journal.ts";
-import { replay, type Replayed } from "../replay/replay.ts";
+import { type Recovery, replay, type Replayed } from "../replay/replay.ts";
 import { geometryOf } from "../space/geometry.ts";
+import { keepSegmentsFree } from "./cleaner.ts";
 import { Engine } from "./engine.ts";
-import type { HostParts } from "./host.ts";
 import { checkOptions, limitsOf, newStoreLayout, type OpenHostOptions } from "./options.ts";
 import {
   createStore,
@@ -29,8 +29,17 @@ import {
   type StoreParts,
 } from "./store.ts";
 
+/** A store that is open: what a host is made from. */
+export interface OpenedHost {
+  path: string;
+  uuid: string;
+  engine: Engine;
+  recovery: Recovery;
+  close: () => Promise<void>;
+}
+
 /** Opens a store in a directory of the file system. */
-export async function openHost(path: string, options: OpenHostOptions): Promise<HostParts> {
+export async function openHost(path: string, options: OpenHostOptions): Promise<OpenedHost> {
   if (typeof path !== "string" || path === "") {
     throw new BlockspaceError("EINVAL", `the path is ${show(path)}; allowed is a directory's path`);
   }
@@ -62,7 +71,7 @@ export async function openStore(
   parts: StoreParts,
   options: OpenHostOptions,
   layout: () => Promise<NewStore>,
-): Promise<HostParts> {
+): Promise<OpenedHost> {
   const readOnly = options.readOnly ?? false;
   const limits = limitsOf(options);
   const isThere = await exists(parts);
@@ -144,7 +153,7 @@ interface Start {
   closers: (() => Promise<void>)[];
 }
 
-async function startEngine(start: Start): Promise<Pick<HostParts, "engine" | "recovery">> {
+async function startEngine(start: Start): Promise<Pick<OpenedHost, "engine" | "recovery">> {
   const { parts, superblock, device, limits, readOnly, closers } = start;
   const identity = {
     storeId: superblock.uuid.subarray(0, 8),
@@ -178,8 +187,17 @@ async function startEngine(start: Start): Promise<Pick<HostParts, "engine" | "re
     readOnly,
   });
   restore(engine, replayed);
-  if (!readOnly) engine.startReclaim();
+  if (!readOnly) startBackground(engine);
   return { engine, recovery };
+}
+
+/** Deletes that a crash cut short go on, and segments are kept free. */
+function startBackground(engine: Engine): void {
+  engine.startReclaim();
+  engine.checkpointer.onDone = () => {
+    // Whatever went wrong has been noted by the host's health, or the host is being closed.
+    keepSegmentsFree(engine).catch(() => undefined);
+  };
 }
 
 /** Data that was only in the journal waits in memory until it is written to its place. */

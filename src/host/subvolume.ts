@@ -153,7 +153,8 @@ export class Subvolume implements BlockSpace {
   /** The first iomap of the range, clipped to it; `count` in bytes, to the end when left out. */
   map(offset: number, count?: number): Iomap {
     const entry = this.#entry();
-    const length = count ?? Math.max(1, entry.size - checkWhole("offset", offset));
+    const rest = entry.size - checkWhole("offset", offset);
+    const length = count === undefined ? Math.max(1, rest) : count;
     checkRange(offset, length, entry.size, entry.name);
     if (length === 0) {
       throw new BlockspaceError("EINVAL", "count is 0; allowed are 1 byte or more", { offset });
@@ -168,7 +169,8 @@ export class Subvolume implements BlockSpace {
   /** All iomaps of the range in order; changes made while it is iterated are seen. */
   extents(offset = 0, count?: number): Generator<Iomap, void> {
     const { name, size } = this.#entry();
-    const length = count ?? Math.max(0, size - checkWhole("offset", offset));
+    const rest = size - checkWhole("offset", offset);
+    const length = count === undefined ? Math.max(0, rest) : count;
     checkRange(offset, length, size, name);
     return this.#extents(offset, offset + length);
   }

@@ -3,15 +3,18 @@
  * two snapshots costs what changed between them. Holes and unwritten extents both read as zeroes
  * and count as equal.
  */
-import type { MapNode } from "../format/map-node.ts";
-import { isLeaf } from "../format/map-node.ts";
-import { extents } from "./lookup.ts";
-import { childIndex, childOf, type NodeStore } from "./tree.ts";
+import { isLeaf, type Leaf, type MapNode, UNWRITTEN } from "../format/map-node.ts";
+import { endOf } from "./lookup.ts";
+import { checkLevel, childIndex, type NodeStore, upperBound } from "./tree.ts";
 
 /** A run of vblocks. */
 export interface BlockRange {
   vblock: number;
   count: number;
+}
+
+interface Run extends BlockRange {
+  pblock: number;
 }
 
 /** The ranges of `[from, to)` whose contents may differ between two roots, in order, merged. */
@@ -23,7 +26,7 @@ export function* differences(
   to: number,
 ): Generator<BlockRange> {
   let open: BlockRange | undefined;
-  for (const range of compare(nodes, a, b, from, to)) {
+  for (const range of compare(nodes, { id: a }, { id: b }, from, to)) {
     if (open && open.vblock + open.count === range.vblock) open.count += range.count;
     else {
       if (open) yield open;
@@ -33,60 +36,67 @@ export function* differences(
   if (open) yield open;
 }
 
+/** A subtree of one of the maps; the level is known once a branch led there. */
+interface Subtree {
+  id: number;
+  level?: number;
+}
+
+/** Nodes are loaded only where the ids differ: a shared child costs no more than its entry. */
 function* compare(
   nodes: NodeStore,
-  a: number,
-  b: number,
+  a: Subtree,
+  b: Subtree,
   from: number,
   to: number,
 ): Generator<BlockRange> {
-  if (a === b || from >= to) return;
-  const left = a === 0 ? undefined : nodes.get(a);
-  const right = b === 0 ? undefined : nodes.get(b);
-  const deeper = higher(left, right);
-  if (!deeper) {
-    yield* compareExtents(nodes, a, b, from, to);
+  if (a.id === b.id || from >= to) return;
+  const left = load(nodes, a);
+  const right = load(nodes, b);
+  const level = Math.max(left?.level ?? 0, right?.level ?? 0);
+  if (level === 0) {
+    yield* compareLeaves(left as Leaf | undefined, right as Leaf | undefined, from, to);
     return;
   }
   let at = from;
   while (at < to) {
-    const one = step(nodes, left, deeper.level, a, at);
-    const other = step(nodes, right, deeper.level, b, at);
+    const one = step(left, level, a, at);
+    const other = step(right, level, b, at);
     const end = Math.min(to, one.end, other.end);
-    yield* compare(nodes, one.id, other.id, at, end);
+    const differ = one.subtree.id !== other.subtree.id;
+    if (differ) yield* compare(nodes, one.subtree, other.subtree, at, end);
     at = end;
   }
 }
 
-/** The branch of greater level among the two, if any is a branch. */
-function higher(left: MapNode | undefined, right: MapNode | undefined): MapNode | undefined {
-  const taller = !right || (left && left.level >= right.level) ? left : right;
-  return taller && !isLeaf(taller) ? taller : undefined;
+function load(nodes: NodeStore, { id, level }: Subtree): MapNode | undefined {
+  if (id === 0) return undefined;
+  const node = nodes.get(id);
+  if (level !== undefined) checkLevel(id, node, level);
+  return node;
 }
 
 /** One level down at vblock `at`, if the node is of this level; and how far that child reaches. */
 function step(
-  nodes: NodeStore,
   node: MapNode | undefined,
   level: number,
-  id: number,
+  subtree: Subtree,
   at: number,
-): { id: number; end: number } {
-  if (!node || isLeaf(node) || node.level !== level) return { id, end: Infinity };
+): { subtree: Subtree; end: number } {
+  if (!node || isLeaf(node) || node.level !== level) return { subtree, end: Infinity };
   const i = childIndex(node, at);
-  childOf(nodes, node, i);
-  return { id: node.children[i]!, end: i + 1 < node.count ? node.keys[i + 1]! : Infinity };
+  const end = i + 1 < node.count ? node.keys[i + 1]! : Infinity;
+  return { subtree: { id: node.children[i]!, level: level - 1 }, end };
 }
 
-function* compareExtents(
-  nodes: NodeStore,
-  a: number,
-  b: number,
+function* compareLeaves(
+  a: Leaf | undefined,
+  b: Leaf | undefined,
   from: number,
   to: number,
 ): Generator<BlockRange> {
-  const left = written(nodes, a, from, to);
-  const right = written(nodes, b, from, to);
+  const left = written(a, from, to);
+  const right = written(b, from, to);
   let one = left.next().value;
   let other = right.next().value;
   let at = from;
@@ -108,11 +118,14 @@ function* compareExtents(
   }
 }
 
-function* written(
-  nodes: NodeStore,
-  root: number,
-  from: number,
-  to: number,
-): Generator<{ vblock: number; pblock: number; count: number }, undefined> {
-  for (const extent of extents(nodes, root, from, to)) if (!extent.unwritten) yield extent;
+/** The written extents of a leaf, clipped to `[from, to)`. */
+function* written(leaf: Leaf | undefined, from: number, to: number): Generator<Run, undefined> {
+  if (!leaf) return;
+  const first = Math.max(0, upperBound(leaf.vblocks, leaf.count, from) - 1);
+  for (let i = first; i < leaf.count && leaf.vblocks[i]! < to; i++) {
+    const vblock = Math.max(from, leaf.vblocks[i]!);
+    const count = Math.min(to, endOf(leaf, i)) - vblock;
+    if (count <= 0 || leaf.lengths[i]! & UNWRITTEN) continue;
+    yield { vblock, pblock: leaf.pblocks[i]! + (vblock - leaf.vblocks[i]!), count };
+  }
 }

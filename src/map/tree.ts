@@ -66,10 +66,14 @@ export interface Part {
 export function childOf(nodes: NodeStore, branch: Branch, index: number): MapNode {
   const id = branch.children[index]!;
   const child = nodes.get(id);
-  if (child.level !== branch.level - 1) {
-    throw new BlockspaceError("ECORRUPT", `map node ${id} is not at the level of its place`);
-  }
+  checkLevel(id, child, branch.level - 1);
   return child;
+}
+
+/** Refuses a node that is not of the level of its place. */
+export function checkLevel(id: number, node: MapNode, level: number): void {
+  if (node.level === level) return;
+  throw new BlockspaceError("ECORRUPT", `map node ${id} is not at the level of its place`);
 }
 
 /** The index of the child whose range holds `vblock`. */

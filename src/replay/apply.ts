@@ -18,6 +18,7 @@ import type {
 import { dismantle } from "../map/dismantle.ts";
 import { replaceRange } from "../map/edit.ts";
 import { relocateUnder } from "../map/relocate.ts";
+import { VblockSet } from "../map/vblock-set.ts";
 import type { State } from "./state.ts";
 
 /** Applies the next commit. */
@@ -186,51 +187,41 @@ function reclaim(state: State, nodes: number): void {
 }
 
 /**
- * Moves the live blocks of a run, owner by owner. No dead node may be left: it might hold a
- * reference that no root leads to.
+ * Moves the live blocks of a run. No dead node may be left: it might hold a reference that no root
+ * leads to.
  */
 function relocate(state: State, record: RelocateRecord): void {
   if (state.nodes.dead.length > 0) {
     throw new BlockspaceError("ECORRUPT", "blocks are relocated while map nodes await reclaim");
   }
+  const { from, to, count } = record;
   const { segmentBlocks } = state.geometry;
-  const room = segmentBlocks - Math.max(record.from % segmentBlocks, record.to % segmentBlocks);
-  if (record.count > room) throw new BlockspaceError("ECORRUPT", "a relocation crosses a segment");
-  for (const run of ownerRuns(state, record.from, record.count)) {
-    const shift = record.to - record.from;
-    const visited = new Set<number>();
-    for (const entry of state.catalogue.entries()) {
-      if (entry.family !== run.family) continue;
-      relocateUnder(state.tree, entry.root, { ...run, shift }, visited);
-    }
-    for (let i = 0; i < run.count; i++) {
-      state.segments.move(run.pblock + i, run.pblock + i + shift);
-    }
+  if (Math.max(from % segmentBlocks, to % segmentBlocks) + count > segmentBlocks) {
+    throw new BlockspaceError("ECORRUPT", "a relocation crosses a segment");
   }
+  const live = Array.from({ length: count }, (_, i) => from + i).filter(
+    (pblock) => state.segments.references(pblock) > 0,
+  );
+  const owners = ownersOf(state, live);
+  const move = { pblock: from, count, shift: to - from };
+  const visited = new Set<number>();
+  for (const { family, root } of state.catalogue.entries()) {
+    const mine = owners.get(family);
+    if (mine) relocateUnder(state.tree, root, move, mine, visited);
+  }
+  for (const pblock of live) state.segments.move(pblock, pblock + move.shift);
 }
 
-/** The live blocks of a run, cut where the owner changes. */
-function ownerRuns(
-  state: State,
-  pblock: number,
-  count: number,
-): { family: number; vblock: number; pblock: number; count: number }[] {
+/** By family, where its subvolumes map these blocks. */
+function ownersOf(state: State, pblocks: readonly number[]): Map<number, VblockSet> {
   const { segmentBlocks } = state.geometry;
-  const runs: { family: number; vblock: number; pblock: number; count: number }[] = [];
-  for (let at = pblock; at < pblock + count; at++) {
-    const record = state.segments.record(Math.floor(at / segmentBlocks));
-    const i = at % segmentBlocks;
-    if (!record || record.refs[i] === 0) continue;
-    const family = record.families[i]!;
-    const vblock = record.vblocks[i]!;
-    const last = runs.at(-1);
-    const continues =
-      last &&
-      last.family === family &&
-      last.vblock + last.count === vblock &&
-      last.pblock + last.count === at;
-    if (continues) last.count++;
-    else runs.push({ family, vblock, pblock: at, count: 1 });
+  const owners = new Map<number, VblockSet>();
+  for (const pblock of pblocks) {
+    const record = state.segments.record(Math.floor(pblock / segmentBlocks))!;
+    const family = record.families[pblock % segmentBlocks]!;
+    let vblocks = owners.get(family);
+    if (!vblocks) owners.set(family, (vblocks = new VblockSet()));
+    vblocks.add(record.vblocks[pblock % segmentBlocks]!);
   }
-  return runs;
+  return owners;
 }

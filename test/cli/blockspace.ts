@@ -98,7 +98,7 @@ export async function run(args: readonly string[], options: RunOptions = {}): Pr
 /** Runs the command, which must do well and say nothing on stderr, and returns its output. */
 export async function blockspace(...args: string[]): Promise<string> {
   const { code, stderr, stdout } = await run(args);
-  expect({ code, stderr }, args.join(" ")).toEqual({ code: 0, stderr: "" });
+  expect({ args, code, stderr }).toEqual({ args, code: 0, stderr: "" });
   return stdout;
 }
 
@@ -110,7 +110,7 @@ export async function blockspaceJson<T>(...args: string[]): Promise<T> {
 /** Runs the command, which must fail, and returns its exit code and what it says on stderr. */
 export async function failure(...args: string[]): Promise<{ code: number | null; says: string }> {
   const { code, stdout, stderr } = await run(args);
-  expect(stdout, args.join(" ")).toBe("");
+  expect({ args, stdout }).toEqual({ args, stdout: "" });
   return { code, says: stderr };
 }
 

@@ -21,6 +21,12 @@ interface Report {
   milliseconds: number;
 }
 
+interface Entry {
+  start: number;
+  length: number;
+  data: boolean;
+}
+
 /** A file of `size` bytes with a MiB of data at each of some places. */
 async function sparseImage(path: string, size: number, places: readonly number[]): Promise<void> {
   const file = await open(path, "w");
@@ -42,9 +48,7 @@ describe("import and export", () => {
     const imported = await blockspaceJson<Report>("import", at("s"), at("image"), "disk");
     const report = { name: "disk", size: 20 * GiB, bytesWritten: 8 * MiB };
     expect(imported).toEqual({ ...report, milliseconds: expect.any(Number) });
-    const entries = await blockspaceJson<{ start: number; length: number; data: boolean }[]>(
-      ...["map", at("s"), "disk"],
-    );
+    const entries = await blockspaceJson<Entry[]>("map", at("s"), "disk");
     const data = entries.filter((entry) => entry.data);
     expect(data.map(({ start }) => start)).toEqual(places);
     expect(data.every(({ length }) => length === MiB)).toBe(true);

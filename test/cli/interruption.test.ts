@@ -42,6 +42,15 @@ describe("an import that is interrupted", () => {
     });
   });
 
+  it("together with whoever feeds it takes no end for the whole", async () => {
+    await makeStore(at("s"));
+    const running = await importHalf(MiB);
+    running.child.kill("SIGINT");
+    running.child.stdin.end();
+    expect((await running.ends()).code).toBe(130);
+    expect(await inspect(at("s"), (host) => host.list())).toEqual([]);
+  });
+
   it("while it reads a file leaves nothing either", async () => {
     await makeStore(at("s"));
     await writeFile(at("image"), Buffer.alloc(128 * MiB, "x"));

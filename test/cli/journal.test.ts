@@ -55,8 +55,8 @@ describe("journal", () => {
   it("prints each checksum when asked to", async () => {
     await history();
     const [, remap] = await records("--checksums");
-    expect(remap?.["checksums"]).toEqual([expect.any(Number), expect.any(Number)]);
-    const [one, other] = remap?.["checksums"] as number[];
+    expect(remap!["checksums"]).toEqual([expect.any(Number), expect.any(Number)]);
+    const [one, other] = remap!["checksums"] as number[];
     expect(one).toBe(other);
   });
 

@@ -1,4 +1,4 @@
-/** Arbitrary values of everything that the formats hold, for the properties; and ways to hurt bytes. */
+/** Arbitrary values of all that the formats hold, for the properties; and ways to hurt bytes. */
 import fc from "fast-check";
 import { expect } from "vitest";
 import type { SubvolumeEntry } from "../../src/format/checkpoint-values.ts";

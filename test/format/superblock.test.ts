@@ -1,4 +1,6 @@
-/** Superblock and data label: read back as written, every damage seen, later versions told from it. */
+/**
+ * Superblock and data label: read back as written, every damage seen, later versions told from it.
+ */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { crc32c } from "../../src/base/checksum.ts";
@@ -113,7 +115,7 @@ describe("a superblock slot", () => {
     );
   });
 
-  it("that requires a feature is refused by name, also when the feature uses reserved bytes", () => {
+  it("that requires a feature is refused by name, also when reserved bytes are used", () => {
     const later = resealed((slot) => {
       slot.writeUInt32LE(0x12, offsetOf("requiredFeatures"));
       slot.writeUInt32LE(1, offsetOf("reserved"));

@@ -4,7 +4,7 @@ import type { Host } from "../../src/host/host.ts";
 import type { Subvolume } from "../../src/host/subvolume.ts";
 import type { Cookie } from "../../src/space/cookie.ts";
 import { MemoryStore } from "../support/memory-store.ts";
-import { blocks, expectConserved, picture, refusal } from "./refusal.ts";
+import { blocks, expectBytes, expectConserved, picture, refusal } from "./refusal.ts";
 
 const B = 512;
 
@@ -96,7 +96,7 @@ describe("point 4: what cannot be committed changes nothing", () => {
       subvolume: "disk",
     });
     expect(started.host.statistics().lastLsn).toBe(lastLsn);
-    expect(await started.disk.read(0, 64 * B)).toEqual(before);
+    expectBytes(await started.disk.read(0, 64 * B), before);
     expectConserved(started.host);
     await started.host.close();
   });
@@ -137,9 +137,9 @@ describe("point 5: unwritten", () => {
     expect(iomap.flags).toMatchObject({ new: false, shared: false });
     expect(cookie.remaining).toBe(16);
     await disk.submit(iomap, blocks("new", 4));
-    expect(await disk.read(16 * B, 4 * B)).toEqual(Buffer.alloc(4 * B));
+    expectBytes(await disk.read(16 * B, 4 * B), Buffer.alloc(4 * B));
     await disk.commit(cookie, 16 * B, 4 * B, "unwritten");
-    expect(await disk.read(16 * B, 4 * B)).toEqual(blocks("new", 4));
+    expectBytes(await disk.read(16 * B, 4 * B), blocks("new", 4));
     expect(disk.map(16 * B, 4 * B)).toMatchObject({ type: "mapped", addr: there!.addr });
     const { free, allocated, staged } = host.statistics();
     expect({ free, allocated, staged }).toEqual({
@@ -176,8 +176,8 @@ describe("point 5: unwritten", () => {
         code: "EINVAL",
       });
       await disk.commit(cookie, 16 * B, 4 * B, "cow");
-      expect(await disk.read(16 * B, 4 * B)).toEqual(blocks("new", 4));
-      expect(await copy.read(16 * B, 4 * B)).toEqual(Buffer.alloc(4 * B));
+      expectBytes(await disk.read(16 * B, 4 * B), blocks("new", 4));
+      expectBytes(await copy.read(16 * B, 4 * B), Buffer.alloc(4 * B));
       expect(copy.map(16 * B, 4 * B)).toMatchObject({ type: "unwritten", addr: there!.addr });
       await host.close();
     },
@@ -201,7 +201,7 @@ describe("point 5: unwritten", () => {
       expect(error).toMatchObject({ code: "ESTALE", subvolume: "disk", offset: 17 * B });
       expect(await picture(host)).toEqual(before);
       await disk.commit(cookie, 16 * B, B, mode);
-      expect(await disk.read(16 * B, B)).toEqual(blocks("x"));
+      expectBytes(await disk.read(16 * B, B), blocks("x"));
       cookie.put();
       expectConserved(host);
       await host.close();
@@ -233,7 +233,7 @@ describe("point 5: unwritten", () => {
     });
     await stage(disk, cookie, 16 * B, blocks("y"));
     await disk.commit(cookie, 16 * B, B, "cow");
-    expect(await disk.read(16 * B, B)).toEqual(blocks("y"));
+    expectBytes(await disk.read(16 * B, B), blocks("y"));
     expect(cookie.remaining).toBe(15);
     await host.close();
   });
@@ -246,7 +246,7 @@ describe("point 5: unwritten", () => {
     expect(await refusal(() => disk.commit(cookie, 16 * B, B, "unwritten"))).toMatchObject({
       code: "ESTALE",
     });
-    expect(await disk.read(16 * B, B)).toEqual(blocks("written"));
+    expectBytes(await disk.read(16 * B, B), blocks("written"));
     await host.close();
   });
 
@@ -270,12 +270,12 @@ describe("point 6: ordered, visible, and durable on request", () => {
     await host.flush();
     await stage(disk, cookie, 0, blocks("x"));
     await disk.commit(cookie, 0, B, "cow");
-    expect(await disk.read(0, B)).toEqual(blocks("x"));
+    expectBytes(await disk.read(0, B), blocks("x"));
     const lost = await store.crash(() => 0).open();
-    expect(await lost.get("disk").read(0, B)).toEqual(blocks("old"));
+    expectBytes(await lost.get("disk").read(0, B), blocks("old"));
     await host.flush();
     const kept = await store.crash(() => 0).open();
-    expect(await kept.get("disk").read(0, B)).toEqual(blocks("x"));
+    expectBytes(await kept.get("disk").read(0, B), blocks("x"));
     for (const each of [host, lost, kept]) await each.close();
   });
 
@@ -287,7 +287,7 @@ describe("point 6: ordered, visible, and durable on request", () => {
     const { durableLsn, lastLsn } = host.statistics();
     expect(durableLsn).toBe(lastLsn);
     const after = await store.crash(() => 0).open();
-    expect(await after.get("disk").read(16 * B, B)).toEqual(blocks("x"));
+    expectBytes(await after.get("disk").read(16 * B, B), blocks("x"));
     for (const each of [host, after]) await each.close();
   });
 });
@@ -300,12 +300,12 @@ describe("point 7: snapshots with live cookies", () => {
       if (mode === "unwritten") await disk.preallocate(16 * B, 2 * B);
       await stage(disk, cookie, 16 * B, blocks("x", 2));
       const snapshot = await host.snapshot("disk", "snap");
-      expect(await snapshot.read(16 * B, 2 * B)).toEqual(Buffer.alloc(2 * B));
+      expectBytes(await snapshot.read(16 * B, 2 * B), Buffer.alloc(2 * B));
       await disk.commit(cookie, 16 * B, 2 * B, mode, { durable: true });
       cookie.put();
       for (const each of [host, await store.crash(() => 0).open()]) {
-        expect(await each.get("disk").read(16 * B, 2 * B)).toEqual(blocks("x", 2));
-        expect(await each.get("snap").read(16 * B, 2 * B)).toEqual(Buffer.alloc(2 * B));
+        expectBytes(await each.get("disk").read(16 * B, 2 * B), blocks("x", 2));
+        expectBytes(await each.get("snap").read(16 * B, 2 * B), Buffer.alloc(2 * B));
         expectConserved(each);
         await each.close();
       }
@@ -327,8 +327,8 @@ describe("point 7: snapshots with live cookies", () => {
     await clone.write(16 * B, blocks("z"));
     await store.engineOf(host).writeOut();
     const after = await store.crash(() => 0.99).open();
-    expect(await after.get("disk").read(16 * B, B)).toEqual(blocks("x"));
-    expect(await after.get("clone").read(16 * B, B)).toEqual(Buffer.alloc(B));
+    expectBytes(await after.get("disk").read(16 * B, B), blocks("x"));
+    expectBytes(await after.get("clone").read(16 * B, B), Buffer.alloc(B));
     staging.put();
     for (const each of [host, after]) await each.close();
   });
@@ -347,8 +347,8 @@ describe("point 7: snapshots with live cookies", () => {
     await late.submit(theirs, blocks("theirs").subarray(0, theirs.length));
     await disk.submit(mine, blocks("mine"));
     await late.commit(other, 16 * B, B, theirs.type === "unwritten" ? "unwritten" : "cow");
-    expect(await late.read(16 * B, B)).toEqual(blocks("theirs"));
-    expect(await disk.read(16 * B, B)).toEqual(Buffer.alloc(B));
+    expectBytes(await late.read(16 * B, B), blocks("theirs"));
+    expectBytes(await disk.read(16 * B, B), Buffer.alloc(B));
     cookie.put();
     other.put();
     expectConserved(host);

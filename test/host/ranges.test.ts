@@ -4,7 +4,7 @@ import type { Host } from "../../src/host/host.ts";
 import type { Subvolume } from "../../src/host/subvolume.ts";
 import { seededNumbers } from "../device/scratch.ts";
 import { MemoryStore } from "../support/memory-store.ts";
-import { blocks, expectConserved, picture, refusal } from "./refusal.ts";
+import { blocks, expectBytes, expectConserved, picture, refusal } from "./refusal.ts";
 
 const B = 512;
 
@@ -23,16 +23,16 @@ describe("point 8: sizes", () => {
   it.each([1, 2, 511, 512, 513, 1000, 1024, 65_537])("a size of %i bytes works", async (size) => {
     const { store, host, disk } = await start(size);
     expect(disk.size).toBe(size);
-    expect(await disk.read(0, size)).toEqual(Buffer.alloc(size));
+    expectBytes(await disk.read(0, size), Buffer.alloc(size));
     await disk.write(0, filled(size));
-    expect(await disk.read(0, size)).toEqual(filled(size));
+    expectBytes(await disk.read(0, size), filled(size));
     await disk.write(size - 1, Buffer.from("z"));
-    expect(await disk.read(size - 1, 1)).toEqual(Buffer.from("z"));
+    expectBytes(await disk.read(size - 1, 1), Buffer.from("z"));
     await host.flush();
     const after = await store.crash(() => 0).open();
     const expected = filled(size);
     expected.write("z", size - 1);
-    expect(await after.get("disk").read(0, size)).toEqual(expected);
+    expectBytes(await after.get("disk").read(0, size), expected);
     for (const each of [host, after]) await each.close();
   });
 
@@ -77,8 +77,8 @@ describe("point 8: sizes", () => {
 
   it("a read of nothing is empty, also at the end", async () => {
     const { host, disk } = await start(1000);
-    expect(await disk.read(1000, 0)).toEqual(Buffer.alloc(0));
-    expect(await disk.read(0, 0)).toEqual(Buffer.alloc(0));
+    expectBytes(await disk.read(1000, 0), Buffer.alloc(0));
+    expectBytes(await disk.read(0, 0), Buffer.alloc(0));
     await host.close();
   });
 
@@ -104,7 +104,7 @@ describe("point 8: zeroes to the byte", () => {
         const { host, disk } = await start(size);
         await disk.write(0, filled(size));
         await disk[verb](from, to - from);
-        expect(await disk.read(0, size)).toEqual(filled(size).fill(0, from, to));
+        expectBytes(await disk.read(0, size), filled(size).fill(0, from, to));
         expectConserved(host);
       }
     }
@@ -155,11 +155,11 @@ describe("point 8: resizing", () => {
       await disk.resize(6 * B);
       const expected = Buffer.alloc(6 * B);
       filled(4 * B).copy(expected, 0, 0, size);
-      expect(await disk.read(0, 6 * B)).toEqual(expected);
-      expect(await snapshot.read(0, 4 * B)).toEqual(filled(4 * B));
+      expectBytes(await disk.read(0, 6 * B), expected);
+      expectBytes(await snapshot.read(0, 4 * B), filled(4 * B));
       await host.flush();
       const after = await store.crash(() => 0).open();
-      expect(await after.get("disk").read(0, 6 * B)).toEqual(expected);
+      expectBytes(await after.get("disk").read(0, 6 * B), expected);
       for (const each of [host, after]) await each.close();
     },
   );
@@ -173,7 +173,7 @@ describe("point 8: resizing", () => {
     expect(data).toEqual(Buffer.alloc(B, "x"));
     await disk.commit(cookie, B, B, "cow");
     await disk.resize(2 * B);
-    expect(await disk.read(B, B)).toEqual(Buffer.alloc(B).fill("x", 0, 100));
+    expectBytes(await disk.read(B, B), Buffer.alloc(B).fill("x", 0, 100));
     await host.close();
   });
 
@@ -200,7 +200,7 @@ describe("point 8: resizing", () => {
         model = Buffer.concat([model, Buffer.alloc(5000)]).subarray(0, size);
         model = Buffer.from(model);
       }
-      expect(await disk.read(0, model.length), `step ${step}`).toEqual(model);
+      expectBytes(await disk.read(0, model.length), model, `step ${step}`);
     }
     await host.close();
   });
@@ -218,7 +218,7 @@ describe("point 9: submissions", () => {
       offset: 7 * B,
     });
     await disk.commit(cookie, 6 * B, B, "cow");
-    expect(await disk.read(4 * B, 4 * B)).toEqual(Buffer.concat([blocks("x", 3), Buffer.alloc(B)]));
+    expectBytes(await disk.read(4 * B, 4 * B), Buffer.concat([blocks("x", 3), Buffer.alloc(B)]));
     await host.close();
   });
 
@@ -231,7 +231,7 @@ describe("point 9: submissions", () => {
     expect(rest.addr).toBe(iomap.addr! + 2 * B);
     await disk.submit(rest, blocks("y", 2));
     await disk.commit(cookie, 0, 4 * B, "cow");
-    expect(await disk.read(0, 4 * B)).toEqual(Buffer.concat([blocks("x", 2), blocks("y", 2)]));
+    expectBytes(await disk.read(0, 4 * B), Buffer.concat([blocks("x", 2), blocks("y", 2)]));
     await host.close();
   });
 
@@ -244,7 +244,7 @@ describe("point 9: submissions", () => {
     await Promise.all([first, second]);
     await disk.commit(cookie, 0, 2 * B, "cow");
     const expected = Buffer.concat([blocks("second", 1), blocks("first", 2).subarray(B)]);
-    expect(await disk.read(0, 2 * B)).toEqual(expected);
+    expectBytes(await disk.read(0, 2 * B), expected);
     await host.close();
   });
 

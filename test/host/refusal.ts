@@ -49,3 +49,16 @@ export function blocks(text: string, count = 1, blockSize = 512): Buffer {
   }
   return bytes;
 }
+
+/** Equal bytes; where they are not, says where and what stands there. */
+export function expectBytes(actual: Uint8Array, expected: Uint8Array, where = ""): void {
+  if (Buffer.compare(actual, expected) === 0) return;
+  let at = 0;
+  while (at < expected.length && actual[at] === expected[at]) at++;
+  const around = (bytes: Uint8Array): string =>
+    JSON.stringify(Buffer.from(bytes.subarray(at, at + 24)).toString("latin1"));
+  const lengths = `${actual.length} and ${expected.length} bytes`;
+  throw new Error(
+    `${where} ${lengths} differ from byte ${at} on: ${around(actual)} in place of ${around(expected)}`,
+  );
+}

@@ -70,7 +70,7 @@ function upTo(last: number, start = BEGINNING): string {
 }
 
 describe("a damaged frame", () => {
-  it("that was durable is refused, whichever bit of it is flipped; the last one ends quietly", async () => {
+  it("is refused with any bit of it flipped; the last one ends quietly", async () => {
     const { directory } = await sample();
     // The first and the last of a file, one between, the last but one and the very last.
     for (const lsn of [1, 4, PER_FILE, PER_FILE + 1, FRAMES - 1, FRAMES]) {
@@ -203,7 +203,7 @@ describe("a damaged file header", () => {
     expect(await outcome(directory)).toBe(upTo(FRAMES));
   });
 
-  it("is refused when the file holds nothing but one frame, which nothing else proves", async () => {
+  it("is refused when the file holds but one frame, which nothing else proves", async () => {
     const { directory } = await sample();
     const { scribe } = await openJournal(directory);
     await scribe.append([180]);
@@ -214,7 +214,7 @@ describe("a damaged file header", () => {
     );
   });
 
-  it("is refused when its write was lost, and the file still has the one of its former use", async () => {
+  it("is refused when its write was lost, and that of a former use is left", async () => {
     const { directory, scribe, checkpoints } = await sample();
     const old = await bytesIn(directory, "00000001");
     await scribe.journal.recycle(14);

@@ -1,9 +1,11 @@
 /** The journal over its files: what is written is read back, across files, openings and reuse. */
 import { describe, expect, it } from "vitest";
+import { FileDirectory } from "../../src/device/file-directory.ts";
 import { MemoryDirectory } from "../../src/device/memory-directory.ts";
 import { MAX_FRAME_BYTES } from "../../src/format/journal-frame.ts";
 import { listJournalFiles } from "../../src/journal/files.ts";
 import { checkCommitSize, MAX_COMMIT_BYTES } from "../../src/journal/journal.ts";
+import { scratchDirectory } from "../device/scratch.ts";
 import {
   BEGINNING,
   batchOf,
@@ -72,7 +74,7 @@ describe("a journal", () => {
     expect(scribe.journal.usedBytes).toBe(7 * FILE_SIZE);
   });
 
-  it("begins a new file when it is opened again, also when it was opened before for nothing", async () => {
+  it("begins a new file when it is opened again, not before there is a batch", async () => {
     const directory = new MemoryDirectory();
     const first = await newJournal(directory);
     await first.append([1]);
@@ -104,7 +106,7 @@ describe("a journal", () => {
     }
   });
 
-  it("makes a file of its own for a frame that is larger than a file, and gives it back", async () => {
+  it("makes a file of its own for a frame larger than a file, and gives it back", async () => {
     const directory = new MemoryDirectory();
     const scribe = await newJournal(directory);
     await scribe.append([1]);
@@ -133,7 +135,7 @@ describe("a journal", () => {
     expect((await readJournal(directory)).commits).toEqual([{ lsn: 1, mark: 7 }]);
   });
 
-  it("writes each batch with one write and one flush, and a new file's header before it", async () => {
+  it("takes one write and one flush a batch, and writes a new file's header before", async () => {
     const seen: string[] = [];
     const directory = new MemoryDirectory({
       onOperation: ({ kind, offset }) => {
@@ -168,7 +170,7 @@ describe("a journal", () => {
 });
 
 describe("recycling", () => {
-  it("uses files again whose commits a checkpoint has, and what stood in them never comes back", async () => {
+  it("uses files again, and what stood in them never comes back", async () => {
     const directory = new MemoryDirectory();
     const scribe = await newJournal(directory);
     let kept = scribe.checkpoint;
@@ -244,6 +246,29 @@ describe("recycling", () => {
     for (let i = 0; i < 30; i++) await scribe.append([i]);
     const sizes = (await listJournalFiles(directory, identity)).map(({ size }) => size);
     expect(new Set(sizes)).toEqual(new Set([8192]));
+  });
+});
+
+describe("a journal in a directory of the file system", () => {
+  const scratch = scratchDirectory();
+
+  it("rotates, is recycled and read back as in memory", async () => {
+    const directory = new FileDirectory(scratch()).directory("journal");
+    const scribe = await newJournal(directory);
+    let kept = scribe.checkpoint;
+    for (let round = 0; round < 6; round++) {
+      const before = scribe.checkpoint;
+      for (let i = 0; i < 9; i++) await scribe.append([round * 100 + i], (i % 3) * 512);
+      await scribe.journal.recycle(kept.lsn);
+      kept = before;
+    }
+    await scribe.append([1000], 2 * FILE_SIZE);
+    await scribe.journal.close();
+    const { commits, scribe: next } = await openJournal(directory, kept);
+    expect(commits).toEqual(scribe.submitted.slice(kept.lsn));
+    await next.append([2000]);
+    await next.journal.close();
+    expect((await readJournal(directory, kept)).commits.at(-1)).toEqual({ lsn: 56, mark: 2000 });
   });
 });
 

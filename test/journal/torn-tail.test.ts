@@ -159,7 +159,7 @@ describe("a frame that was given up", () => {
   // A crash may keep the first frame of a new file and lose the file's header; the frame is then
   // lost with it. It came back: the next host wrote the same header, and when a crash tore its own
   // first frame, the old one stood in its place, and fitted.
-  it("never comes back, whatever two crashes one after the other leave of two appends", async () => {
+  it("never comes back, whatever two crashes leave of two appends", async () => {
     const before = new MemoryDirectory();
     const scribe = await newJournal(before);
     await scribe.append([1]);

@@ -13,7 +13,7 @@ const root = fileURLToPath(new URL("../../", import.meta.url));
 /** Builds into an empty directory, and returns the path of the program. */
 export async function buildLoad(directory: string): Promise<string> {
   const compiler = join(root, "node_modules/typescript/bin/tsc");
-  const options = ["-p", join(root, "test/kill"), "--outDir", directory];
+  const options = ["-p", join(root, "test/kill/tsconfig.load.json"), "--outDir", directory];
   await promisify(execFile)(process.execPath, [compiler, ...options]);
   const worker = "src/checkpoint/lmdb-worker.js";
   await copyFile(join(root, worker), join(directory, worker));

@@ -17,8 +17,19 @@ import { Volumes } from "./volumes.ts";
 /** Operations under way at once at most. */
 const MOST_UNDER_WAY = 40;
 
+const sleeper = new Int32Array(new SharedArrayBuffer(4));
+
+/** Writes a line, and waits here and now when the pipe is full. */
 function say(line: Line): void {
-  writeSync(1, `${formatLine(line)}\n`);
+  let rest = Buffer.from(`${formatLine(line)}\n`);
+  while (rest.length > 0) {
+    try {
+      rest = rest.subarray(writeSync(1, rest));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EAGAIN") throw error;
+      Atomics.wait(sleeper, 0, 0, 1);
+    }
+  }
 }
 
 async function receiveOrder(): Promise<Order> {

@@ -4,7 +4,7 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { createInterface } from "node:readline";
+import type { Readable } from "node:stream";
 import { type Line, type Order, parseLine } from "./operations.ts";
 
 /** When to kill: so many milliseconds after the `count`th line of a kind. */
@@ -40,8 +40,7 @@ export class Victim {
     this.#child.stdin!.write(`${JSON.stringify(order)}\n`);
     const lines: Line[] = [];
     let toCome = moment.count;
-    for await (const text of createInterface({ input: this.#child.stdout! })) {
-      const line = parseLine(text);
+    for await (const line of wholeLines(this.#child.stdout!)) {
       lines.push(line);
       const kind = line.type === "note" ? line.text : line.type;
       if (kind === moment.after && --toCome === 0) setTimeout(() => this.kill(), moment.delay);
@@ -57,5 +56,15 @@ export class Victim {
   /** Resolves when the process is gone. */
   async gone(): Promise<void> {
     await this.#exit;
+  }
+}
+
+/** The lines that were written to their end; what stands in one that was not was never begun. */
+async function* wholeLines(output: Readable): AsyncGenerator<Line, void> {
+  let rest = "";
+  for await (const chunk of output.setEncoding("utf8")) {
+    const lines = (rest + String(chunk)).split("\n");
+    rest = lines.pop() ?? "";
+    for (const text of lines) yield parseLine(text);
   }
 }

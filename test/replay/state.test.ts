@@ -141,7 +141,8 @@ describe("a checkpoint is not believed", () => {
   it("when a map leads to a node that is missing", async () => {
     const state = await variedState();
     await checkpointOf(state);
-    for (const { id } of [...state.source.environment.scan(kinds.node)]) {
+    const ids = Array.from(state.source.environment.scan(kinds.node), ({ id }) => id);
+    for (const id of ids) {
       const environment = await checkpointOf(state);
       const changes = [{ kind: kinds.node, id, value: null }];
       await environment.commit(changes, { epoch: 9, lsn: 9, reset: false });

@@ -33,15 +33,6 @@ class Space {
     this.#passCheckpoints = checkpoints;
   }
 
-  /** The run, after it was found to be free and within one segment. */
-  checked(run: BlockRun): BlockRun {
-    const { segmentBlocks } = this.segments.geometry;
-    const here = this.blocks.slice(run.pblock, run.pblock + run.count);
-    expect(here).toEqual(Array.from({ length: run.count }, () => "free"));
-    expect((run.pblock % segmentBlocks) + run.count).toBeLessThanOrEqual(segmentBlocks);
-    return run;
-  }
-
   #become(run: BlockRun, status: Status): void {
     this.blocks.fill(status, run.pblock, run.pblock + run.count);
   }
@@ -83,23 +74,35 @@ class Space {
     const all = this.blocks.flatMap((block, pblock) => (block === status ? [pblock] : []));
     return all[nth % all.length];
   }
+}
 
-  check(): void {
-    const { free, reserved, staged, allocated, busy } = this.ledger.figures();
-    expect({ staged, allocated, busy }).toEqual({
-      staged: this.count("held"),
-      allocated: this.count("live"),
-      busy: this.count("busy"),
-    });
-    expect(free + reserved).toBe(this.count("free"));
-    expect(Math.min(free, reserved)).toBeGreaterThanOrEqual(0);
-    this.segments.live.forEach((live, segment) => {
-      const { segmentBlocks } = this.segments.geometry;
-      const base = segment * segmentBlocks;
-      const used = this.blocks.slice(base, base + segmentBlocks).filter((b) => b !== "free");
-      expect(this.allocator.used(segment)).toBe(used.length);
-      expect(live).toBe(used.filter((status) => status === "live").length);
-    });
+/** The run, after it was found to be free, long enough and within one segment. */
+function checked(here: Space, run: BlockRun, least = 1): BlockRun {
+  expect(run.count).toBeGreaterThanOrEqual(least);
+  const { segmentBlocks } = here.segments.geometry;
+  const blocks = here.blocks.slice(run.pblock, run.pblock + run.count);
+  expect(blocks).toEqual(Array.from({ length: run.count }, () => "free"));
+  expect((run.pblock % segmentBlocks) + run.count).toBeLessThanOrEqual(segmentBlocks);
+  return run;
+}
+
+/** The account and all counts are those of the list. */
+function expectRight(here: Space): void {
+  const { free, reserved, staged, allocated, busy } = here.ledger.figures();
+  expect({ staged, allocated, busy }).toEqual({
+    staged: here.count("held"),
+    allocated: here.count("live"),
+    busy: here.count("busy"),
+  });
+  expect(free + reserved).toBe(here.count("free"));
+  expect(Math.min(free, reserved)).toBeGreaterThanOrEqual(0);
+  const { segmentBlocks, segments } = here.segments.geometry;
+  for (let segment = 0; segment < segments; segment++) {
+    const base = segment * segmentBlocks;
+    const used = here.blocks.slice(base, base + segmentBlocks).filter((b) => b !== "free");
+    const live = used.filter((status) => status === "live").length;
+    expect(here.allocator.used(segment)).toBe(used.length);
+    expect(here.segments.live[segment]).toBe(live);
   }
 }
 
@@ -116,13 +119,12 @@ const moves: fc.Arbitrary<Move> = fc.record({
 function make(here: Space, { verb, n }: Move): void {
   const most = n + 1;
   if (verb === "take" && here.count("free") > 0) {
-    here.claim(here.checked(here.allocator.take(most)));
+    here.claim(checked(here, here.allocator.take(most)));
   } else if (verb === "hold" && here.count("free") > 0) {
-    here.hold(here.checked(here.allocator.take(most)));
+    here.hold(checked(here, here.allocator.take(most)));
   } else if (verb === "whole") {
     const run = here.allocator.takeWhole(most);
-    if (run) here.claim(here.checked(run));
-    if (run) expect(run.count).toBe(most);
+    if (run) here.claim(checked(here, run, most));
   } else if (verb === "release") {
     const pblock = here.find("live", n);
     if (pblock !== undefined) here.release(pblock);
@@ -140,10 +142,10 @@ describe("Allocator", () => {
         const here = await space(capacity);
         for (const move of list) {
           make(here, move);
-          here.check();
+          expectRight(here);
         }
-        while (here.count("free") > 0) here.claim(here.checked(here.allocator.take(1)));
-        here.check();
+        while (here.count("free") > 0) here.claim(checked(here, here.allocator.take(1)));
+        expectRight(here);
         expect(() => here.allocator.take(1)).toThrow(expect.objectContaining({ code: "ENOSPC" }));
       }),
       { numRuns: 50 },

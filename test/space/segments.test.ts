@@ -83,15 +83,21 @@ describe("Segments", () => {
   });
 
   it.each<[string, (segments: Segments) => void]>([
-    ["an allocation of a live block", (it) => it.claim(0, 1, { family: 1, vblock: 0 }, null)],
-    ["an allocation beyond the capacity", (it) => it.claim(59, 2, { family: 1, vblock: 0 }, null)],
-    ["a reference to a free block", (it) => it.retain(1, 1)],
-    ["a reference beyond the capacity", (it) => it.retain(60, 1)],
-    ["a release of a free block", (it) => it.release(1, 1)],
-    ["a write to a free block", (it) => it.write(1, Uint32Array.of(1))],
-    ["a move onto a live block", (it) => it.move(0, 2)],
-    ["a move beyond the capacity", (it) => it.move(0, 60)],
-    ["a move of a free block", (it) => it.move(1, 3)],
+    [
+      "an allocation of a live block",
+      (blocks) => blocks.claim(0, 1, { family: 1, vblock: 0 }, null),
+    ],
+    [
+      "an allocation beyond the capacity",
+      (blocks) => blocks.claim(59, 2, { family: 1, vblock: 0 }, null),
+    ],
+    ["a reference to a free block", (blocks) => blocks.retain(1, 1)],
+    ["a reference beyond the capacity", (blocks) => blocks.retain(60, 1)],
+    ["a release of a free block", (blocks) => blocks.release(1, 1)],
+    ["a write to a free block", (blocks) => blocks.write(1, Uint32Array.of(1))],
+    ["a move onto a live block", (blocks) => blocks.move(0, 2)],
+    ["a move beyond the capacity", (blocks) => blocks.move(0, 60)],
+    ["a move of a free block", (blocks) => blocks.move(1, 3)],
   ])("refuse %s", async (_, act) => {
     const segments = await segmentsOf();
     segments.claim(0, 1, { family: 1, vblock: 0 }, null);

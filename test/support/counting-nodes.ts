@@ -5,14 +5,18 @@ import type { NodeStore } from "../../src/map/tree.ts";
 export interface CountingNodes extends NodeStore {
   /** Ids of the nodes read or changed. */
   readonly reads: Set<number>;
+  /** How often a node was read. */
+  gets: number;
 }
 
 export function countingNodes(nodes: NodeStore): CountingNodes {
   const reads = new Set<number>();
   return {
     reads,
+    gets: 0,
     capacity: nodes.capacity,
     get(id: number): MapNode {
+      this.gets++;
       reads.add(id);
       return nodes.get(id);
     },

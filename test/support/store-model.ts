@@ -91,6 +91,7 @@ export class StoreModel {
         this.#relocate(record);
         return;
       case "reclaim":
+      // What no map reaches is nothing to the model.
     }
   }
 

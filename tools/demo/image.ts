@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { MiB } from "blockspace";
 import { findProgram, run } from "./programs.ts";
 
-const MOST_IN_ONE_READ = MiB;
+const MOST_IN_ONE_READ: number = 4 * MiB;
 
 /** Makes an image of the repository at `root` in `scratch`; its path, and what it is. */
 export async function makeImage(
@@ -53,8 +53,10 @@ export async function compareFiles(a: string, b: string): Promise<void> {
     const buffers = [Buffer.alloc(MOST_IN_ONE_READ), Buffer.alloc(MOST_IN_ONE_READ)] as const;
     for (let offset = 0; offset < size; offset += MOST_IN_ONE_READ) {
       const length = Math.min(MOST_IN_ONE_READ, size - offset);
-      await left.read(buffers[0], 0, length, offset);
-      await right.read(buffers[1], 0, length, offset);
+      await Promise.all([
+        left.read(buffers[0], 0, length, offset),
+        right.read(buffers[1], 0, length, offset),
+      ]);
       if (buffers[0].compare(buffers[1], 0, length, 0, length) === 0) continue;
       throw new Error(`${a} and ${b} differ between ${offset} and ${offset + length}`);
     }

@@ -9,22 +9,22 @@ import type { Outcome } from "./report.ts";
 
 const writer = fileURLToPath(new URL("./writer.ts", import.meta.url));
 
-/** Lets a process write to the clones until it has flushed so often, and kills it at work. */
+/** Lets a process write to the clones until so many writes are durable, and kills it at work. */
 async function writeUntilKilled(
   store: string,
   clones: number,
   ledger: Ledger,
-  flushes: number,
+  writes: number,
 ): Promise<void> {
   const args = [store, String(clones), String(ledger.submitted + 1)];
   const child = spawn(process.execPath, ["--import", "tsx", writer, ...args], {
     stdio: ["ignore", "pipe", "inherit"],
   });
   const exit = once(child, "exit");
-  let toCome = flushes;
+  const enough = ledger.durable + writes;
   for await (const line of createInterface({ input: child.stdout })) {
     ledger.note(line);
-    if (line.startsWith("durable") && --toCome === 0) child.kill("SIGKILL");
+    if (ledger.durable >= enough) child.kill("SIGKILL");
   }
   const [code, signal] = (await exit) as [number | null, string | null];
   if (signal !== "SIGKILL") throw new Error(`the writer ended by itself, with exit code ${code}`);
@@ -38,7 +38,7 @@ export async function crash(
   ledger: Ledger,
 ): Promise<Outcome> {
   const before = ledger.durable;
-  await writeUntilKilled(store, clones, ledger, 10 + Math.floor(Math.random() * 40));
+  await writeUntilKilled(store, clones, ledger, 1000 + Math.floor(Math.random() * 2000));
   const acknowledged = ledger.durable - before;
   const host = await Host.open(store);
   try {

@@ -24,7 +24,7 @@ export class Ledger {
   /** Takes up a line that the process printed. */
   note(line: string): void {
     const [verb, version, clone, place] = line.split(" ");
-    if (verb === "durable") this.durable = Number(version);
+    if (verb === "durable") this.durable = Math.max(this.durable, Number(version));
     if (verb !== "write") return;
     this.submitted = Number(version);
     this.#at(Number(clone), Number(place)).versions.push(this.submitted);

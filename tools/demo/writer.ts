@@ -6,6 +6,7 @@
  */
 import { writeSync } from "node:fs";
 import { argv } from "node:process";
+import { setImmediate } from "node:timers/promises";
 import { Host } from "blockspace";
 import { cloneName, offsetOf, placesIn, stamp } from "./stamps.ts";
 
@@ -16,6 +17,21 @@ const disks = Array.from({ length: Number(argv[3]) }, (_, clone) => host.get(clo
 const places = placesIn(disks[0]!.size);
 let version = Number(argv[4]) - 1;
 
+const sleeper = new Int32Array(new SharedArrayBuffer(4));
+
+/** Prints a line before anything else happens; waits here when the pipe is full. */
+function print(line: string): void {
+  let rest = Buffer.from(`${line}\n`);
+  while (rest.length > 0) {
+    try {
+      rest = rest.subarray(writeSync(1, rest));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EAGAIN") throw error;
+      Atomics.wait(sleeper, 0, 0, 1);
+    }
+  }
+}
+
 function randomBelow(limit: number): number {
   return Math.floor(Math.random() * limit);
 }
@@ -25,8 +41,10 @@ async function write(): Promise<void> {
     const clone = 1 + randomBelow(disks.length);
     const place = randomBelow(places);
     version++;
-    writeSync(1, `write ${version} ${clone} ${place}\n`);
+    print(`write ${version} ${clone} ${place}`);
     await disks[clone - 1]!.write(offsetOf(place), stamp(clone, place, version));
+    // A write resolves before any I/O of it is done; the flush needs its turn, too.
+    await setImmediate();
   }
 }
 
@@ -34,10 +52,8 @@ async function flush(): Promise<void> {
   for (;;) {
     const submitted = version;
     await host.flush();
-    writeSync(1, `durable ${submitted}\n`);
-    await new Promise((resolve) => {
-      setImmediate(resolve);
-    });
+    print(`durable ${submitted}`);
+    await setImmediate();
   }
 }
 

@@ -78,6 +78,8 @@ async function importImage(
       bytesWritten = await withProgress(session, `import ${name}`, source.size, (progress) =>
         copyIn(source, subvolume, blockSize, progress),
       );
+      // The end of a stream may be the death of whoever wrote it, by the signal that is for us, too.
+      await host.flush();
       session.signal.throwIfAborted();
       await host.rename(temporary, name);
     } catch (error) {

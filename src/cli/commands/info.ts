@@ -1,7 +1,6 @@
 /** `info`: the store and its figures. */
 import type { Command } from "commander";
 import { formatSize } from "../../base/units.ts";
-import { FORMAT_VERSION } from "../../format/superblock.ts";
 import type { Host } from "../../host/host.ts";
 import type { Statistics } from "../../host/statistics.ts";
 import type { Recovery } from "../../replay/replay.ts";
@@ -43,7 +42,10 @@ export function addInfoCommand(program: Command, session: Session): void {
     )
     .argument("<STORE>", "the store's directory")
     .action(async (store: string, { json }: JsonOption) => {
-      const info = await withReadOnlyHost(session, store, async (host) => describe(host));
+      const { FORMAT_VERSION } = await import("../../format/superblock.ts");
+      const info = await withReadOnlyHost(session, store, async (host) =>
+        describe(host, FORMAT_VERSION),
+      );
       await session.report(json, info, () => lines(info));
     });
   addJsonOption(command);
@@ -54,14 +56,14 @@ export function addInfoCommand(program: Command, session: Session): void {
   );
 }
 
-function describe(host: Host): StoreInfo {
+function describe(host: Host, formatVersion: number): StoreInfo {
   const { path, uuid, recovery } = host;
   const figures = host.statistics();
   const { blockSize, capacity, free, reserved, staged, allocated, busy } = figures;
   const { subvolumes, deadNodes, journalBytes, lastLsn, checkpointLsn } = figures;
   const space = { blockSize, capacity, free, reserved, staged, allocated, busy };
   const rest = { subvolumes, deadNodes, journalBytes, lastLsn, checkpointLsn };
-  return { path, uuid, formatVersion: FORMAT_VERSION, ...space, ...rest, recovery };
+  return { path, uuid, formatVersion, ...space, ...rest, recovery };
 }
 
 function lines(info: StoreInfo): string[] {
