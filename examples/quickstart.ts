@@ -15,7 +15,8 @@ await disk.flush(); // from here on it survives kill -9 and loss of power
 await host.snapshot("disk", "disk@monday"); // read-only
 const experiment = await host.clone("disk@monday", "experiment"); // writable, shares all blocks
 await experiment.write(4096, Buffer.from("HELLO"));
-console.log((await disk.read(4096, 5)).toString(), (await experiment.read(4096, 5)).toString());
+const words = [await disk.read(4096, 5), await experiment.read(4096, 5)];
+console.log(words.join(" ")); // hello HELLO
 await host.close();
 
 await rm(directory, { recursive: true });

@@ -11,7 +11,7 @@ const JOBS = 8;
 const directory = await mkdtemp(join(tmpdir(), "blockspace-"));
 const host = await Host.open(join(directory, "store"), { create: true });
 
-// The golden image: in real life imported from a file, then kept as a snapshot, which never changes.
+// The golden image: imported from a file in real life, and kept as a snapshot, which never changes.
 const image = await host.create("image", { size: 10 * GiB });
 for (let part = 0; part < 16; part++) {
   await image.write((part * GiB) / 2, new Uint8Array(MiB).fill(part + 1));

@@ -6,7 +6,8 @@
  *     npm run demo                an ext4 image of this repository's own sources
  *     npm run demo -- IMAGE       any disk image
  *
- * The store stays in `demo-store`. Ends with exit code 1 at the first thing that is not as it should be.
+ * The store stays in `demo-store`. Ends with exit code 1 at the first thing that is not as it
+ * should be.
  */
 import { mkdtemp, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -16,7 +17,7 @@ import { formatSize, GiB, Host } from "blockspace";
 import { compareFiles, isCleanExt, makeImage } from "./demo/image.ts";
 import { crash } from "./demo/kill.ts";
 import { Ledger } from "./demo/ledger.ts";
-import { run } from "./demo/programs.ts";
+import { findProgram, run } from "./demo/programs.ts";
 import { printHeader, step } from "./demo/report.ts";
 import { cloneName, placesIn, STRIDE } from "./demo/stamps.ts";
 
@@ -102,6 +103,9 @@ async function exportAndCompare(image: string, scratch: string, isExt: boolean):
 
 async function demo(scratch: string): Promise<void> {
   const given = process.argv[2];
+  if (given === undefined && !findProgram("mke2fs")) {
+    console.log("mke2fs is not installed (Debian has it in e2fsprogs): using a plain file.\n");
+  }
   printHeader();
   let image = given === undefined ? "" : resolve(given);
   if (given === undefined) {

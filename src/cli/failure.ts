@@ -1,7 +1,7 @@
 /** What a failure looks like to the user: `CODE: message`, on one line. */
 import { isBlockspaceError, messageOf } from "../base/errors.ts";
 
-/** True for the error that an aborted call ends with: it says no more than the interruption does. */
+/** True for the error that an aborted call ends with: it says what the interruption says. */
 export function isEcho(error: unknown, signal: AbortSignal): boolean {
   if (!signal.aborted) return false;
   if (isBlockspaceError(error, "ECANCELED") || error === signal.reason) return true;

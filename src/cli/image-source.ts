@@ -2,12 +2,12 @@
  * What an import reads: a file or block device, of which only the data is read, or a stream (`-`, a
  * pipe) of whatever length.
  */
-import { constants, createReadStream } from "node:fs";
+import { constants, createReadStream, fstatSync } from "node:fs";
 import { open, stat } from "node:fs/promises";
 import { addAbortSignal, type Readable } from "node:stream";
 import type { ByteRange } from "../host/host.ts";
 import { FileDevice } from "../device/file-device.ts";
-import { type Chunk, chunksOf, cut } from "./chunks.ts";
+import { type Chunk, CHUNK_BYTES, chunksOf, cut, newBuffer } from "./chunks.ts";
 import { dataRanges, systemSeek, widen } from "./data-ranges.ts";
 import type { Session } from "./session.ts";
 
@@ -34,7 +34,12 @@ export async function openSource(
 
 /** Standard input, which ends with an error when the run is interrupted. */
 export function standardInput(session: Session): Readable {
-  return addAbortSignal(session.signal, process.stdin);
+  const { signal } = session;
+  // A file is read in far larger pieces than Node takes by itself.
+  if (fstatSync(0).isFile()) {
+    return createReadStream("", { fd: 0, autoClose: false, highWaterMark: CHUNK_BYTES, signal });
+  }
+  return addAbortSignal(signal, process.stdin);
 }
 
 function streamSource(stream: Readable): ImageSource {
@@ -61,7 +66,7 @@ async function fileSource(session: Session, path: string, unit: number): Promise
       const ranges = widen(rangesOf(session, handle.fd, size), unit, size);
       for (const { offset, length } of cut(ranges)) {
         session.signal.throwIfAborted();
-        const bytes = new Uint8Array(length);
+        const bytes = newBuffer(length);
         await device.read(bytes, offset);
         yield { offset, bytes };
       }

@@ -9,17 +9,19 @@ export interface Column {
   width?: number;
 }
 
-/** Columns that `terminal` shows a text in: none for combining marks, two for wide characters. */
+const zeroWidth = /\p{M}|\p{Cf}/u;
+/** Emoji, and the scripts of East Asia with their full-width forms. */
+const doubleWidth = new RegExp(
+  String.raw`\p{Emoji_Presentation}|[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff]` +
+    String.raw`|[\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]`,
+  "u",
+);
+
+/** How many columns a terminal needs for a text. */
 export function displayWidth(text: string): number {
   let width = 0;
   for (const character of text) {
-    if (/\p{M}|\p{Cf}/u.test(character)) continue;
-    width +=
-      /\p{Emoji_Presentation}|[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff]|[\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]/u.test(
-        character,
-      )
-        ? 2
-        : 1;
+    if (!zeroWidth.test(character)) width += doubleWidth.test(character) ? 2 : 1;
   }
   return width;
 }
@@ -30,7 +32,7 @@ export function table(columns: readonly Column[], rows: readonly (readonly strin
   const all = [titles, ...rows];
   const sized = columns.map((column, i) => ({
     ...column,
-    width: Math.max(...all.map((cells) => displayWidth(cells[i] ?? ""))),
+    width: all.reduce((width, cells) => Math.max(width, displayWidth(cells[i] ?? "")), 0),
   }));
   return all.map((cells) => row(sized, cells));
 }

@@ -1,6 +1,6 @@
 /**
  * Imports go into a subvolume with a temporary name, which gets its own name when it is whole. Only
- * a killed import leaves one behind; nobody else can be at work on it, since a store has one writer.
+ * a killed import leaves one behind; nobody else is at work on it, since a store has one writer.
  */
 import { randomBytes } from "node:crypto";
 import type { Host } from "../host/host.ts";

@@ -27,7 +27,8 @@ export class Transaction {
 
   /** As {@link Subvolume.write}; the data is copied. */
   write(subvolume: Subvolume, offset: number, data: Uint8Array): void {
-    const copy = checkBytes("data", data).slice();
+    // Not `slice`, which copies nothing of a Buffer.
+    const copy = new Uint8Array(checkBytes("data", data));
     this.#onSubvolume(subvolume, (planner, entry) => {
       checkRange(offset, copy.length, entry.size, entry.name);
       return planner.write(entry, offset, copy);

@@ -1,7 +1,7 @@
 /**
  * Moving blocks under a map: the cleaner has copied live blocks of a segment, and every extent that
- * refers to them is shifted, in place, in shared nodes too. What a map says of its contents does not
- * change by that, so no path is copied and all sharers move at once.
+ * refers to them is shifted, in place, in shared nodes too. What a map says of its contents does
+ * not change by that, so no path is copied and all sharers move at once.
  *
  * A block is only ever mapped at the vblock where it was first mapped, in subvolumes of one family.
  * So the owners of the blocks say where in the maps to look, and each node on the way is looked at

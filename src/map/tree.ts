@@ -34,7 +34,7 @@ export interface NodeStore {
   edit(id: number): MapNode;
   /** Keeps a new node with one reference and returns its id. */
   add(node: MapNode): number;
-  /** Forgets a node, without touching what it refers to. */
+  /** Forgets a node of one reference or none, without touching what it refers to. */
   free(id: number): void;
   references(id: number): number;
   retain(id: number): void;

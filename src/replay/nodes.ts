@@ -78,7 +78,6 @@ export class Nodes implements NodeStore {
 
   free(id: number): void {
     this.#nodes.delete(id);
-    if (this.#references.get(id) !== undefined) this.#references.delete(id);
   }
 
   references(id: number): number {

@@ -179,7 +179,7 @@ export class Segments implements BlockReferences {
   /** Takes up a page of counts from a checkpoint. */
   loadLive(page: number, counts: Uint16Array): void {
     if (counts.length === 0) {
-      throw new BlockspaceError("ECORRUPT", `page ${page} of segment counts is beyond the capacity`);
+      throw new BlockspaceError("ECORRUPT", `page ${page} of segment counts is too far`);
     }
     this.live.set(counts, page * PAGE_ENTRIES);
     for (const count of counts) this.#allocated += count;

@@ -10,6 +10,7 @@ import type { Change, Environment } from "../../src/checkpoint/environment.ts";
 import { MemoryEnvironments } from "../../src/checkpoint/memory-environment.ts";
 import { decodeNumberPage, kinds, PAGE_ENTRIES } from "../../src/format/checkpoint-values.ts";
 import { open, seal } from "../../src/format/sealed-value.ts";
+import { runs } from "../support/property-runs.ts";
 
 const stateKinds = [
   kinds.subvolume,
@@ -135,7 +136,7 @@ describe("deltaFor", () => {
           expect(new TextDecoder().decode(state)).toBe(`${changes.size} 77`);
         }
       }),
-      { numRuns: 200 },
+      runs(200),
     );
   });
 

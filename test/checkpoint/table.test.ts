@@ -9,6 +9,7 @@ import { MemoryEnvironments } from "../../src/checkpoint/memory-environment.ts";
 import { type Codec, type Source, Table } from "../../src/checkpoint/table.ts";
 import { kinds } from "../../src/format/checkpoint-values.ts";
 import { seal } from "../../src/format/sealed-value.ts";
+import { runs } from "../support/property-runs.ts";
 
 interface Box {
   number: number;
@@ -23,7 +24,8 @@ const KIND = kinds.node;
 
 type Move =
   | { verb: "get" | "edit" | "put" | "delete"; id: number; number: number }
-  | { verb: "freeze" | "thaw" };
+  | { verb: "freeze" }
+  | { verb: "thaw" };
 
 const anyMove: fc.Arbitrary<Move> = fc.oneof(
   {
@@ -121,7 +123,7 @@ describe("Table", () => {
         }
         expectRight(tested);
       }),
-      { numRuns: 200 },
+      runs(200),
     );
   });
 

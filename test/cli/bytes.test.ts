@@ -1,5 +1,6 @@
 /** The commands that read and write bytes, and output that nobody wants to the end. */
 import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { GiB, MiB } from "../../src/index.ts";
 import { entry, failure, inspect, makeStore, run, scratch, start } from "./blockspace.ts";
@@ -74,5 +75,19 @@ describe("output that nobody reads to the end", () => {
     const { stdout, stderr } = spawnSync("sh", ["-c", script], { encoding: "buffer" });
     expect(stdout).toHaveLength(100);
     expect(stderr.toString()).toMatch(command === "--help" ? /^code (?:0|141)\n$/ : "code 141\n");
+  });
+});
+
+describe.skipIf(!existsSync("/dev/full"))("output that cannot be written", () => {
+  it.each([
+    ["bytes", ["read", "disk", "0", "10"]],
+    ["lines", ["list"]],
+  ])("is an error for %s", async (_what, [command, ...args]) => {
+    await makeStore(at("s"), (host) => host.create("disk", { size: 4096 }));
+    const line = [process.execPath, ...entry, command!, at("s"), ...args];
+    const script = `${line.map((word) => `'${word}'`).join(" ")} > /dev/full`;
+    const { status, stderr } = spawnSync("sh", ["-c", script], { encoding: "utf8" });
+    expect(stderr).toMatch(/^blockspace: ENOSPC: .*\n$/);
+    expect(status).toBe(1);
   });
 });

@@ -3,7 +3,7 @@
  * should, and leaves nothing behind.
  */
 import { execFile } from "node:child_process";
-import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -62,6 +62,15 @@ describe("examples", () => {
 
   it("are all listed here", async () => {
     expect(await readdir(examples)).toEqual(Object.keys(expected).toSorted());
+  });
+
+  it("quickstart.ts is the example of the README, word for word", async () => {
+    const readme = await readFile(join(examples, "../README.md"), "utf8");
+    const [, example] = /```ts\n(.*?)```/s.exec(readme)!;
+    const quickstart = await readFile(join(examples, "quickstart.ts"), "utf8");
+    const [library, ...program] = example!.split("\n\n");
+    expect(quickstart).toContain(library);
+    expect(quickstart).toContain(program.join("\n\n"));
   });
 
   it.each(Object.entries(expected))("%s", async (name, lines) => {

@@ -4,11 +4,11 @@
  * load. After each kill the store must hold exactly what the first k operations make of it, byte
  * for byte and for all subvolumes, with k no less than the last operation acknowledged.
  *
- * One store lives through all kills. The judge opens it read-only, which replays and writes nothing,
- * so the next process finds what the last one left and may be killed while it recovers from it.
+ * One store lives through all kills. The judge opens it read-only, which replays and writes
+ * nothing, so the next process finds what the last one left, and may be killed while it recovers.
  *
- * `BLOCKSPACE_KILL_SEED` repeats the operations of a run, though the moment of a kill is never quite
- * the same twice; `BLOCKSPACE_KILLS` makes it longer.
+ * `BLOCKSPACE_KILL_SEED` repeats the operations of a run, though the moment of a kill is never
+ * quite the same twice; `BLOCKSPACE_KILLS` makes it longer.
  */
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -103,7 +103,7 @@ function judge(base: Model, { lines }: LastWords, found: Model): { held: Model; 
   throw new Error(`no prefix of the operations fits\n${differences.join("\n")}`);
 }
 
-/** After all that, the store still closes, opens without replay, and gives all of its space back. */
+/** After all that, the store still closes, opens without replay, and gives its space back. */
 async function closeCleanly(store: string, model: Model): Promise<void> {
   await (await Host.open(store)).close();
   const { found, recovery } = await recover(store);

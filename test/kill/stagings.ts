@@ -7,7 +7,7 @@
  */
 import type { Cookie, Iomap } from "../../src/index.ts";
 import { bytesOf } from "./operations.ts";
-import type { Submit, Volume } from "./volumes.ts";
+import type { Submit, Volume } from "./volume.ts";
 
 const BLOCK = 4096;
 const MOST_STAGINGS = 8;

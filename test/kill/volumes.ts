@@ -7,27 +7,11 @@ import { setImmediate } from "node:timers/promises";
 import type { Host, Subvolume } from "../../src/index.ts";
 import { bytesOf, type Operation, type Step } from "./operations.ts";
 import { Stagings } from "./stagings.ts";
+import type { Submit, Volume } from "./volume.ts";
 
 const KiB = 1024;
 const MOST_BYTES = 160 * KiB;
 const MOST_VOLUMES = 16;
-
-export interface Volume {
-  name: string;
-  /** Bytes, as of the last operation submitted. */
-  size: number;
-  readOnly: boolean;
-  handle: Subvolume;
-}
-
-/**
- * Says what is submitted, then submits it. A change that is durable when it resolves acknowledges
- * itself.
- */
-export type Submit = (
-  operation: Operation,
-  change: (acknowledge: () => void) => Promise<void>,
-) => void;
 
 type Random = (limit: number) => number;
 

@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest";
 import { newBranch, newLeaf } from "../../src/format/map-node.ts";
 import { differences } from "../../src/map/diff.ts";
 import { countingNodes } from "../support/counting-nodes.ts";
+import { runs } from "../support/property-runs.ts";
 import { emptyState, smallGeometries } from "../support/states.ts";
 import type { ModelSubvolume } from "../support/store-model.ts";
 import { stepsOf, Workload } from "../support/workload.ts";
@@ -57,7 +58,7 @@ describe("differences", () => {
           }
         }
       }),
-      { numRuns: 40 },
+      runs(40),
     );
   });
 

@@ -1,4 +1,4 @@
-/** The shapes that random work seldom makes: how extents grow together, and how trees grow and shrink. */
+/** Shapes that random work seldom makes: extents grow together, trees grow and shrink. */
 import { describe, expect, it } from "vitest";
 import { isLeaf } from "../../src/format/map-node.ts";
 import type { JournalRecord } from "../../src/format/records.ts";
@@ -105,6 +105,11 @@ describe("a tree", () => {
   it("that is written in sequence has full nodes", async () => {
     const state = await stateWith(...scattered(20));
     expect(shapeOf(state)).toEqual([[4, 4, 4, 4], [4]]);
+  });
+
+  it("splits an overfull branch in the middle elsewhere", async () => {
+    const state = await stateWith(...scattered(20), write(3, 100));
+    expect(shapeOf(state)).toEqual([[2, 3], [4, 4, 4], [4]]);
   });
 
   it("splits an overfull leaf in the middle elsewhere", async () => {

@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest";
 import { newBranch, newLeaf } from "../../src/format/map-node.ts";
 import { extents, nextExtent } from "../../src/map/lookup.ts";
 import type { State } from "../../src/replay/state.ts";
+import { runs } from "../support/property-runs.ts";
 import { emptyState, smallGeometries } from "../support/states.ts";
 import type { ModelSubvolume } from "../support/store-model.ts";
 import { stepsOf, Workload } from "../support/workload.ts";
@@ -58,7 +59,7 @@ describe("extents and nextExtent", () => {
           }
         }
       }),
-      { numRuns: 60 },
+      runs(60),
     );
   });
 

@@ -5,6 +5,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { audit, existingNodes } from "../support/audit.ts";
+import { runs } from "../support/property-runs.ts";
 import { emptyState, smallGeometries, type SmallGeometry } from "../support/states.ts";
 import { modelText, stateText } from "../support/store-model.ts";
 import {
@@ -50,7 +51,7 @@ describe("maps under random work", () => {
       fc.asyncProperty(smallGeometries, manySteps, limits, async (small, steps, limit) => {
         await audited(small, steps, limit);
       }),
-      { numRuns: 100 },
+      runs(100),
     );
   });
 
@@ -65,7 +66,7 @@ describe("maps under random work", () => {
       fc.asyncProperty(smallGeometries, steps, limits, async (small, list, limit) => {
         await audited(small, list, limit);
       }),
-      { numRuns: 30 },
+      runs(30),
     );
   });
 
@@ -82,7 +83,7 @@ describe("maps under random work", () => {
         expect(state.segments.allocated).toBe(0);
         expect(existingNodes(state)).toEqual([]);
       }),
-      { numRuns: 30 },
+      runs(30),
     );
   });
 
@@ -93,7 +94,7 @@ describe("maps under random work", () => {
         reclaimAll(workload);
         expect(workload.state.segments.allocated).toBe(workload.model.mapped().size);
       }),
-      { numRuns: 30 },
+      runs(30),
     );
   });
 
@@ -108,7 +109,7 @@ describe("maps under random work", () => {
         expect(stateText(state)).toEqual(modelText(model));
         expect(modelText(model).map(({ blocks }) => blocks.length)).toEqual(before);
       }),
-      { numRuns: 40 },
+      runs(40),
     );
   });
 });

@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest";
 import { UsageCounter } from "../../src/map/usage.ts";
 import type { State } from "../../src/replay/state.ts";
 import { countingNodes } from "../support/counting-nodes.ts";
+import { runs } from "../support/property-runs.ts";
 import { emptyState, smallGeometries } from "../support/states.ts";
 import { stepsOf, type Verb, Workload } from "../support/workload.ts";
 
@@ -36,7 +37,7 @@ describe("UsageCounter", () => {
           expect(usage.exclusive(root)).toBe(mine.filter((pblock) => !others.has(pblock)).length);
         }
       }),
-      { numRuns: 60 },
+      runs(60),
     );
   });
 

@@ -8,6 +8,7 @@ import { Allocator } from "../../src/space/allocator.ts";
 import type { BlockRun } from "../../src/space/busy.ts";
 import { Ledger } from "../../src/space/ledger.ts";
 import type { Segments } from "../../src/space/segments.ts";
+import { runs } from "../support/property-runs.ts";
 import { emptyState, passCheckpoints } from "../support/states.ts";
 
 type Status = "free" | "live" | "busy" | "held";
@@ -148,7 +149,7 @@ describe("Allocator", () => {
         expectRight(here);
         expect(() => here.allocator.take(1)).toThrow(expect.objectContaining({ code: "ENOSPC" }));
       }),
-      { numRuns: 50 },
+      runs(50),
     );
   });
 

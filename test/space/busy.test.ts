@@ -95,7 +95,7 @@ describe("BusyBlocks", () => {
     expectBusy(busy, []);
   });
 
-  it("go on waiting after a reopening: what the newest checkpoint stored, one more checkpoint", () => {
+  it("wait one checkpoint more after a reopening, if the newest checkpoint stored them", () => {
     const live = new BusyBlocks(geometry);
     live.add(12, 3);
     checkpoint(live);

@@ -1,7 +1,7 @@
 /**
  * A store without files: a state under random work, two environments in memory that checkpoints go
- * to in turn, and crashes that leave only those and a prefix of the commits. A checkpoint is made in
- * the two halves in which the host makes it, so that work goes on between freeze and thaw.
+ * to in turn, and crashes that leave only those and a prefix of the commits. A checkpoint is made
+ * in the two halves in which the host makes it, so that work goes on between freeze and thaw.
  */
 import { deltaFor, type FrozenState } from "../../src/checkpoint/delta.ts";
 import type { Environment } from "../../src/checkpoint/environment.ts";
@@ -22,7 +22,7 @@ export interface StoreOptions {
   limits: Partial<WorkloadLimits>;
 }
 
-/** The environments as a host knows them; `newest` is neither `a` nor `b` when both are worthless. */
+/** The environments as a host knows them; `newest` is neither of them when both are worthless. */
 interface Environments {
   store: MemoryEnvironments;
   a: Environment;

@@ -44,6 +44,8 @@ export class StoreModel {
 
   apply(record: JournalRecord): void {
     switch (record.type) {
+      case "reclaim":
+        return;
       case "remap":
       case "convert":
         for (let i = 0; i < record.count; i++) {
@@ -89,9 +91,6 @@ export class StoreModel {
       }
       case "relocate":
         this.#relocate(record);
-        return;
-      case "reclaim":
-      // What no map reaches is nothing to the model.
     }
   }
 

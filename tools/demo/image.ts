@@ -24,7 +24,6 @@ export async function makeImage(
     await run(mke2fs, ["-q", "-t", "ext4", "-d", tree, path, "32M"]);
     return { path, what: "an ext4 image of the source tree" };
   }
-  console.log("mke2fs is not installed here (Debian has it in e2fsprogs): using a plain file.\n");
   const entries = await readdir(tree, { recursive: true, withFileTypes: true });
   for (const entry of entries) {
     if (entry.isFile()) await appendFile(path, await readFile(join(entry.parentPath, entry.name)));

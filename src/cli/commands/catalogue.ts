@@ -49,8 +49,8 @@ function addResize(program: Command, session: Session): void {
     .command("resize")
     .summary("change the size of a subvolume")
     .description(
-      "Gives a subvolume another size. What a smaller size cuts off is gone; what a larger one" +
-        " adds reads as zeroes.",
+      "Gives a subvolume another size. What a smaller size cuts off is gone; what a larger" +
+        " one adds reads as zeroes.",
     )
     .argument("<STORE>", "the store's directory")
     .argument("<NAME>", "the subvolume")
@@ -68,8 +68,8 @@ function addDelete(program: Command, session: Session): void {
     .command("delete")
     .summary("delete a subvolume or snapshot")
     .description(
-      "Deletes a subvolume or snapshot. What others share with it stays; the rest of its space" +
-        " comes back in the background.",
+      "Deletes a subvolume or snapshot. What others share with it stays; the rest of its" +
+        " space comes back in the background.",
     )
     .argument("<STORE>", "the store's directory")
     .argument("<NAME>", "the subvolume or snapshot")

@@ -10,8 +10,8 @@ export function addCompactCommand(program: Command, session: Session): void {
     .command("compact")
     .summary("move live blocks together and give space back")
     .description(
-      "Moves the blocks of the emptiest segments together, and gives the space that comes free" +
-        " back to the file system below.",
+      "Moves the blocks of the emptiest segments together, and gives the space that comes" +
+        " free back to the file system below.",
     )
     .argument("<STORE>", "the store's directory")
     .action((store: string, { json }: JsonOption) => compact(session, store, json));

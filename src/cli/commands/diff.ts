@@ -17,7 +17,8 @@ export function addDiffCommand(program: Command, session: Session): void {
     .summary("show where two subvolumes differ")
     .description(
       "Shows the ranges in which two subvolumes may differ, to the block. Only their maps are" +
-        " compared: what they share is skipped, and the same bytes at two places count as different.",
+        " compared: what they share is skipped, and the same bytes at two places count as" +
+        " different.",
     )
     .argument("<STORE>", "the store's directory")
     .argument("<A>", "a subvolume or snapshot")

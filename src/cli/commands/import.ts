@@ -30,9 +30,9 @@ export function addImportCommand(program: Command, session: Session): void {
     .command("import")
     .summary("make a subvolume of a disk image")
     .description(
-      "Makes a subvolume of the bytes of FILE: a disk image, a block device, or - for standard" +
-        " input. Holes and blocks of zeroes take no time and no space. An import that does not end" +
-        " leaves nothing behind.",
+      "Makes a subvolume of the bytes of FILE: a disk image, a block device, or - for" +
+        " standard input. Holes and blocks of zeroes take no time and no space. An import that" +
+        " does not end leaves nothing behind.",
     )
     .argument("<STORE>", "the store's directory")
     .argument("<FILE>", "the image, or - for standard input")
@@ -78,7 +78,7 @@ async function importImage(
       bytesWritten = await withProgress(session, `import ${name}`, source.size, (progress) =>
         copyIn(source, subvolume, blockSize, progress),
       );
-      // The end of a stream may be the death of whoever wrote it, by the signal that is for us, too.
+      // A stream may end because the signal that is for us has ended whoever wrote it.
       await host.flush();
       session.signal.throwIfAborted();
       await host.rename(temporary, name);

@@ -37,8 +37,8 @@ export function addInfoCommand(program: Command, session: Session): void {
     .command("info")
     .summary("show the store and its figures")
     .description(
-      "Shows the store: free + reserved + staged + allocated + busy = capacity. Recovery is what" +
-        " the journal had to add to the last checkpoint.",
+      "Shows the store: free + reserved + staged + allocated + busy = capacity. Recovery is" +
+        " what the journal had to add to the last checkpoint.",
     )
     .argument("<STORE>", "the store's directory")
     .action(async (store: string, { json }: JsonOption) => {

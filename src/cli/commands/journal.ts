@@ -22,8 +22,8 @@ export function addJournalCommand(program: Command, session: Session): void {
     .summary("show the records of the journal")
     .description(
       "Shows every record that is still in the journal, oldest first, also those that a" +
-        " checkpoint holds already. Records with the same LSN are one commit. Subvolumes are named by" +
-        " their ids (see list --json), vblock and pblock count blocks.",
+        " checkpoint holds already. Records with the same LSN are one commit. Subvolumes are" +
+        " named by their ids (see list --json), vblock and pblock count blocks.",
     )
     .argument("<STORE>", "the store's directory")
     .option("--checksums", "each checksum of each block, not only how many")

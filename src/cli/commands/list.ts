@@ -15,8 +15,9 @@ export function addListCommand(program: Command, session: Session): void {
     .command("list")
     .summary("list the subvolumes")
     .description(
-      "Lists subvolumes and snapshots in the order in which they were made. A subvolume refers to" +
-        " blocks of its own and to shared ones; the exclusive ones come free when it is deleted.",
+      "Lists subvolumes and snapshots in the order in which they were made. A subvolume" +
+        " refers to blocks of its own and to shared ones; the exclusive ones come free when it" +
+        " is deleted.",
     )
     .argument("<STORE>", "the store's directory")
     .action(async (store: string, { json }: JsonOption) => {

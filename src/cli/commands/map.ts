@@ -32,8 +32,8 @@ export function addMapCommand(program: Command, session: Session): void {
     .command("map")
     .summary("show where a subvolume's bytes lie")
     .description(
-      "Shows the ranges of a subvolume: holes, data, and blocks that are allocated but unwritten." +
-        " OFFSET is the place on the data device.",
+      "Shows the ranges of a subvolume: holes, data, and blocks that are allocated but" +
+        " unwritten. OFFSET is the place on the data device.",
     )
     .argument("<STORE>", "the store's directory")
     .argument("<NAME>", "the subvolume or snapshot")

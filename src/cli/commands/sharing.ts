@@ -31,8 +31,8 @@ function addClone(program: Command, session: Session): void {
     .command("clone")
     .summary("make a writable copy that shares its blocks")
     .description(
-      "Makes a writable subvolume that holds what SOURCE holds now, and shares all blocks with it" +
-        " until one of the two is written to.",
+      "Makes a writable subvolume that holds what SOURCE holds now, and shares all blocks" +
+        " with it until one of the two is written to.",
     )
     .argument("<STORE>", "the store's directory")
     .argument("<SOURCE>", "a subvolume or snapshot")

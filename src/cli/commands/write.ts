@@ -11,8 +11,8 @@ export function addWriteCommand(program: Command, session: Session): void {
     .command("write")
     .summary("write standard input into a subvolume")
     .description(
-      "Writes standard input into a subvolume, from OFFSET on. What is longer than 1 MiB goes in" +
-        " one commit for each MiB: those before an error or an interruption stay.",
+      "Writes standard input into a subvolume, from OFFSET on. What is longer than 1 MiB goes" +
+        " in one commit for each MiB: those before an error or an interruption stay.",
     )
     .argument("<STORE>", "the store's directory")
     .argument("<NAME>", "the subvolume")

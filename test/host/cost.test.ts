@@ -1,0 +1,225 @@
+/** Promise I9, in counts and not in times: what snapshot, clone, delete, read and opening cost. */
+import { describe, expect, it } from "vitest";
+import { kinds } from "../../src/format/checkpoint-values.ts";
+import type { Host } from "../../src/host/host.ts";
+import type { Subvolume } from "../../src/host/subvolume.ts";
+import { MemoryStore, placeOf } from "../support/memory-store.ts";
+import { blocks, expectBytes, expectConserved } from "./refusal.ts";
+
+const B = 512;
+const OPTIONS = { cacheSize: 2 ** 22, maxDirty: 2 ** 22, journalSize: 2 ** 22 };
+
+/** A subvolume of `extents` extents, each of one block with a hole behind it. */
+async function start(extents: number): Promise<{
+  store: MemoryStore;
+  host: Host;
+  disk: Subvolume;
+}> {
+  const store = MemoryStore.create({ capacityBlocks: 16_384 });
+  const host = await store.open(OPTIONS);
+  const disk = await host.create("disk", { size: 2 * 16_384 * B });
+  const block = blocks("x");
+  for (let i = 0; i < extents; i++) await disk.write(2 * i * B, block);
+  await host.checkpoint();
+  return { store, host, disk };
+}
+
+/** Values of map nodes that a host takes from its checkpoint while `work` runs. */
+async function nodesLoaded(
+  store: MemoryStore,
+  host: Host,
+  work: () => Promise<unknown>,
+): Promise<number> {
+  const { source } = store.engineOf(host).state;
+  const { environment } = source;
+  let loads = 0;
+  source.environment = {
+    ...environment,
+    name: environment.name,
+    closing: () => environment.closing(),
+    scan: (kind) => environment.scan(kind),
+    commit: (changes, state) => environment.commit(changes, state),
+    close: () => environment.close(),
+    get(kind, id) {
+      if (kind === kinds.node) loads++;
+      return environment.get(kind, id);
+    },
+  };
+  try {
+    await work();
+  } finally {
+    source.environment = environment;
+  }
+  return loads;
+}
+
+describe("I9: snapshot, clone and delete are one journal record each", () => {
+  it.each<[string, (host: Host) => Promise<unknown>]>([
+    ["snapshot", (host) => host.snapshot("disk", "new")],
+    ["clone", (host) => host.clone("disk", "new")],
+    ["delete", (host) => host.delete("disk")],
+    ["rollback", (host) => host.rollback("disk", "old")],
+  ])("%s, and as many bytes and map nodes, whatever the size", async (verb, call) => {
+    const costs: unknown[] = [];
+    for (const extents of [1, 3000]) {
+      const { store, host } = await start(extents);
+      if (verb === "rollback") await host.snapshot("disk", "old");
+      await host.flush();
+      const { state } = store.engineOf(host);
+      const before = host.statistics();
+      const dirty = state.nodes.dirtyCount;
+      let bytes = 0;
+      store.onOperation = (operation) => {
+        if (placeOf(operation) === "journal" && operation.kind === "write") {
+          bytes += operation.length ?? 0;
+        }
+      };
+      const loads = await nodesLoaded(store, host, async () => {
+        const called = call(host);
+        const after = host.statistics();
+        costs.push({
+          records: after.records - before.records,
+          commits: after.commits - before.commits,
+          nodes: state.nodes.dirtyCount - dirty,
+        });
+        const flushed = host.flush();
+        await Promise.all([called, flushed]);
+      });
+      if (verb !== "delete" && verb !== "rollback") costs.push({ loads, bytes });
+      store.onOperation = undefined;
+      await host.close();
+    }
+    const half = costs.length / 2;
+    expect(costs.slice(0, half)).toEqual(costs.slice(half));
+    expect(costs[0]).toEqual({ records: 1, commits: 1, nodes: 0 });
+  });
+
+  it("the first write after a snapshot copies one path, not the map", async () => {
+    const { store, host, disk } = await start(3000);
+    const { nodes } = store.engineOf(host).state;
+    await host.snapshot("disk", "snap");
+    const { next } = nodes;
+    await disk.write(2000 * B, blocks("y"));
+    expect(nodes.next - next).toBeLessThan(12);
+    await host.close();
+  });
+});
+
+describe("I9: a delete is reclaimed in bounded steps, and a crash in the middle resumes", () => {
+  it("every commit takes a bounded number of nodes apart, others go between", async () => {
+    const { store, host } = await start(3000);
+    const other = await host.create("other", { size: 64 * B });
+    const { nodes } = store.engineOf(host).state;
+    await host.delete("disk");
+    let most = 0;
+    let writes = 0;
+    for (let left = host.statistics().allocated; left > 0;) {
+      await other.write(0, blocks(`w${writes++} `));
+      const { allocated } = host.statistics();
+      most = Math.max(most, left - allocated);
+      left = nodes.dead.length === 0 ? 0 : allocated;
+    }
+    expect(writes).toBeGreaterThan(5);
+    // A step frees no more than what 32 nodes hold.
+    expect(most).toBeLessThanOrEqual(2 * 32 * nodes.capacity * B);
+    expect(host.statistics()).toMatchObject({ allocated: B, deadNodes: 0 });
+    await host.close();
+  });
+
+  it("what was not reclaimed before a crash is reclaimed after it", async () => {
+    const { store, host } = await start(3000);
+    await host.delete("disk");
+    await host.flush();
+    const after = store.crash(() => 0);
+    const again = await after.open(OPTIONS);
+    expect(again.list()).toEqual([]);
+    while (again.statistics().deadNodes > 0) await again.flush();
+    expect(again.statistics().allocated).toBe(0);
+    expectConserved(again);
+    await again.checkpoint();
+    await again.checkpoint();
+    expect(again.statistics().busy).toBe(0);
+    for (const each of [host, again]) await each.close();
+  });
+});
+
+describe("I9: reads", () => {
+  it("load as many nodes at depth 1,000 as at depth 1", async () => {
+    const { store, host } = await start(200);
+    let name = "disk";
+    for (let depth = 1; depth <= 1000; depth++) {
+      const clone = await host.clone(name, `clone${depth}`);
+      await clone.write(2 * (depth % 200) * B, blocks(`d${depth} `));
+      name = `clone${depth}`;
+    }
+    await host.close();
+    const loads: number[] = [];
+    for (const depth of [1, 500, 1000]) {
+      const again = await store.open(OPTIONS);
+      const clone = again.get(`clone${depth}`);
+      loads.push(await nodesLoaded(store, again, () => clone.read(0, B)));
+      expectBytes(await clone.read(2 * (depth % 200) * B, B), blocks(`d${depth} `));
+      await again.close();
+    }
+    expect(loads[0]).toBeGreaterThan(1);
+    expect(new Set(loads).size, String(loads)).toBe(1);
+  });
+
+  it("of one subvolume with 1,000 snapshots cost the same as with none", async () => {
+    const loads: number[] = [];
+    for (const snapshots of [0, 1000]) {
+      const { store, host, disk } = await start(200);
+      for (let i = 0; i < snapshots; i++) {
+        await host.snapshot("disk", `snap${i}`);
+        await disk.write(2 * (i % 200) * B, blocks("y"));
+      }
+      await host.close();
+      const again = await store.open(OPTIONS);
+      loads.push(await nodesLoaded(store, again, () => again.get("disk").read(100 * B, B)));
+      await again.close();
+    }
+    expect(loads[0]).toBeGreaterThan(1);
+    expect(loads[1]).toBe(loads[0]);
+  });
+
+  it("aligned writes read nothing from the device", async () => {
+    const { store, host, disk } = await start(200);
+    const reads = store.count("data", "read");
+    for (let i = 0; i < 100; i++) await disk.write(i * B, blocks("y", 3));
+    expect(store.count("data", "read")).toBe(reads);
+    await host.close();
+  });
+
+  it("a run of blocks is read with one call", async () => {
+    const { store, host, disk } = await start(0);
+    await disk.write(0, blocks("x", 16));
+    await host.checkpoint();
+    const reads = store.count("data", "read");
+    await disk.read(100, 14 * B);
+    expect(store.count("data", "read")).toBe(reads + 1);
+    await host.close();
+  });
+});
+
+describe("I9: opening", () => {
+  it("after a crash replays the tail of the journal, whatever the store holds", async () => {
+    const replayed: unknown[] = [];
+    for (const extents of [10, 3000]) {
+      const { store, host, disk } = await start(extents);
+      for (let i = 0; i < 5; i++) await disk.write(i * B, blocks("tail"));
+      await host.flush();
+      const after = store.crash(() => 0);
+      let read = 0;
+      after.onOperation = (operation) => {
+        if (placeOf(operation) === "data" && operation.kind === "read") read++;
+      };
+      const again = await after.open(OPTIONS);
+      const { commits, records, bytes } = again.recovery;
+      // The one read is the label of the data device.
+      replayed.push({ commits, records, bytes, read });
+      for (const each of [host, again]) await each.close();
+    }
+    expect(replayed[0]).toMatchObject({ commits: 5, records: 5, read: 1 });
+    expect(replayed[1]).toEqual(replayed[0]);
+  });
+});
