@@ -64,7 +64,7 @@ export async function* chunksOf(
   if (filled > 0) yield { offset: start, bytes: buffer.subarray(0, filled) };
 }
 
-/** Memory of its own, to be filled to the end: clearing it first costs more than reading into it. */
+/** Memory that is to be filled to the end: clearing it first can cost more than the filling. */
 export function newBuffer(length: number): Buffer {
   return Buffer.allocUnsafeSlow(length);
 }

@@ -176,7 +176,10 @@ async function startEngine(start: Start): Promise<Pick<OpenedHost, "engine" | "r
   const { state, environments, end, recovery } = replayed;
   const journal = new Journal(journalFiles, identity, limits.journalSize, end);
   closers.push(() => journal.close());
-  if (!readOnly && end.doubtful) await journal.secure(end.doubtful);
+  if (!readOnly) {
+    if (end.doubtful) await journal.secure(end.doubtful);
+    await journal.recycle(environments.olderLsn);
+  }
   const engine = new Engine({
     state,
     device,
@@ -187,7 +190,10 @@ async function startEngine(start: Start): Promise<Pick<OpenedHost, "engine" | "r
     readOnly,
   });
   restore(engine, replayed);
-  if (!readOnly) startBackground(engine);
+  if (!readOnly) {
+    if (end.doubtful) await engine.checkpointer.run();
+    startBackground(engine);
+  }
   return { engine, recovery };
 }
 

@@ -102,6 +102,12 @@ export function newStoreLayout(options: OpenHostOptions, deviceSize: number | un
         `allowed are ${LEAST_CAPACITY_BLOCKS} to ${MAX_CAPACITY_BLOCKS}`,
     );
   }
+  if (deviceSize !== undefined && capacityBlocks * blockSize > room) {
+    throw new BlockspaceError(
+      "ENOSPC",
+      `capacity is ${options.capacity}; a device of ${deviceSize} bytes has room for ${room}`,
+    );
+  }
   let segmentBlocks = MOST_SEGMENT_BLOCKS;
   while (segmentBlocks > LEAST_SEGMENT_BLOCKS && capacityBlocks / segmentBlocks < 64) {
     segmentBlocks /= 2;

@@ -74,7 +74,7 @@ export class PendingData {
   }
 
   #collect(): PendingRun[] {
-    const pblocks = [...this.#blocks.keys()].sort((a, b) => a - b);
+    const pblocks = [...this.#blocks.keys()].toSorted((a, b) => a - b);
     const runs: PendingRun[] = [];
     for (const pblock of pblocks) {
       const block = this.#blocks.get(pblock)!;

@@ -112,7 +112,7 @@ export class Staging {
     this.#checkCookie(cookie);
     const image = clipped(data, entry.size - iomap.offset);
     const sums = blockChecksums(image, blockSize);
-    const before = new Set(blocks.map((block) => block.writing));
+    const before = new Set(blocks.flatMap((block) => block.writing ?? []));
     const write = (): Promise<void> => this.#engine.writeData(image, blocks[0]!.pblock);
     const writing = Promise.allSettled(before).then(write);
     for (const block of blocks) Object.assign(block, { checksum: undefined, writing });

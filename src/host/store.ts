@@ -227,7 +227,7 @@ export async function readSuperblock(
   } finally {
     await device.close();
   }
-  const newest = slots.sort((a, b) => b.sequence - a.sequence)[0];
+  const newest = slots.toSorted((a, b) => b.sequence - a.sequence)[0];
   if (newest) return newest;
   if (isBlockspaceError(reason, "EIO")) throw reason;
   throw new BlockspaceError("ECORRUPT", `${directory.path} has no valid superblock`, {

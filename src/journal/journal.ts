@@ -4,10 +4,7 @@
  *
  * A new file is begun when a frame does not fit into the rest of the current one, and whenever the
  * journal is opened: so nothing is ever written behind a torn frame, and no sector that was durable
- * is written again. The one exception is the last frame of a journal that was not closed, where
- * nothing proves that it was durable: it is written once more, byte for byte as it stands, and
- * flushed, so that what replay has seen cannot be lost later (a page that a failed sync left clean
- * in the cache would be).
+ * is written again.
  *
  * A file's header is durable before its first frame is written. Otherwise a crash could keep the
  * frame and lose the header. The frame would be gone for the host that opens next, whose own first
@@ -95,11 +92,14 @@ export class Journal {
     return this.#used.reduce((sum, file) => sum + file.size, 0);
   }
 
-  /** Makes the last frame of an unclosed journal durable before anything follows it. */
+  /**
+   * Flushes the last frame of an unclosed journal, which may be no further than the system's cache.
+   * After a sync that failed it may be there and nowhere else, and no flush brings it to disk: the
+   * host makes a checkpoint of what it has read before it acknowledges anything.
+   */
   async secure(frame: DoubtfulFrame): Promise<void> {
     const device = await this.#directory.open(frame.file, "write");
     try {
-      await device.write([frame.bytes], frame.position);
       await device.flush();
     } finally {
       await device.close();

@@ -41,11 +41,10 @@ export interface JournalBatch {
   data: Uint8Array;
 }
 
-/** The last frame, where nothing proves that it was durable: it is to be written once more. */
+/** Where the last frame is, when nothing proves that it was durable. */
 export interface DoubtfulFrame {
   file: string;
   position: number;
-  bytes: Uint8Array;
 }
 
 /** Where and how the journal ended. */
@@ -153,7 +152,7 @@ export class JournalReader {
       const last = header.firstLsn + header.commits - 1;
       this.#moveTo(last + 1, header.checksum);
       this.#durableLsn = Math.max(this.#durableLsn, header.durableLsn);
-      this.#last = { file: place.file.name, position: place.position, bytes: frame.bytes };
+      this.#last = { file: place.file.name, position: place.position };
       place.position += this.#aligned(header.length);
       if (last > this.#start.lsn) yield { header, ...this.#decode(frame) };
     }

@@ -50,6 +50,8 @@ export interface Environments {
   newest: Environment;
   /** The commit that the newest holds. */
   lsn: number;
+  /** The commit that the older of two holds; 0 when there are not two that can be believed. */
+  olderLsn: number;
   /** The greatest epoch that any of them claims; the next checkpoint's is greater. */
   epoch: number;
 }
@@ -126,14 +128,14 @@ interface Chosen {
 
 async function chooseCheckpoint(source: ReplaySource, cacheSize: number): Promise<Chosen> {
   const opened: Environments["opened"] = {};
-  const candidates: { environment: Environment; epoch: number }[] = [];
+  const candidates: { environment: Environment; epoch: number; lsn: number }[] = [];
   let damage: string | undefined;
   for (const name of ["a", "b"] as const) {
     try {
       const environment = await source.openEnvironment(name);
       opened[name] = environment;
-      const epoch = environment.closing()?.epoch;
-      if (epoch !== undefined) candidates.push({ environment, epoch });
+      const closing = environment.closing();
+      if (closing) candidates.push({ environment, epoch: closing.epoch, lsn: closing.lsn });
     } catch (error) {
       damage = damageOf(error, name);
     }
@@ -144,14 +146,18 @@ async function chooseCheckpoint(source: ReplaySource, cacheSize: number): Promis
     try {
       const state = new State(source.geometry, environment, cacheSize);
       const checksum = state.load();
-      const environments = { opened, newest: environment, lsn: state.lsn, epoch };
+      const older = candidates.find((candidate) => candidate.environment !== environment);
+      const olderLsn = older ? Math.min(older.lsn, state.lsn) : 0;
+      const environments = { opened, newest: environment, lsn: state.lsn, olderLsn, epoch };
       return { state, checksum, environments, damage };
     } catch (error) {
       damage = damageOf(error, environment.name);
     }
   }
   const state = new State(source.geometry, emptyEnvironment, cacheSize);
-  const environments = { opened, newest: emptyEnvironment, lsn: 0, epoch };
+  // One more, or a damaged environment would seem to be just one checkpoint behind the next.
+  const next = { lsn: 0, olderLsn: 0, epoch: epoch + 1 };
+  const environments = { opened, newest: emptyEnvironment, ...next };
   return { state, checksum: 0, environments, damage };
 }
 

@@ -1,10 +1,12 @@
 /** Imports, and exports of what was imported: holes, zeroes, streams, refusals. */
+import { spawnSync } from "node:child_process";
 import { open, readFile, stat, writeFile } from "node:fs/promises";
 import { describe, expect, it } from "vitest";
 import { GiB, KiB, MiB } from "../../src/index.ts";
 import {
   blockspace,
   blockspaceJson,
+  entry,
   failure,
   inspect,
   makeStore,
@@ -49,7 +51,7 @@ describe("import and export", () => {
     const report = { name: "disk", size: 20 * GiB, bytesWritten: 8 * MiB };
     expect(imported).toEqual({ ...report, milliseconds: expect.any(Number) });
     const entries = await blockspaceJson<Entry[]>("map", at("s"), "disk");
-    const data = entries.filter((entry) => entry.data);
+    const data = entries.filter((found) => found.data);
     expect(data.map(({ start }) => start)).toEqual(places);
     expect(data.every(({ length }) => length === MiB)).toBe(true);
 
@@ -118,6 +120,18 @@ describe("import of a stream", () => {
       expect(input.equals(await disk.read(0, length))).toBe(true);
       expect(host.list()).toHaveLength(1);
     });
+  });
+
+  it("takes a file for standard input, from where it stands", async () => {
+    await makeStore(at("s"));
+    await writeFile(at("image"), Buffer.concat([Buffer.alloc(100, "-"), Buffer.alloc(MiB, "x")]));
+    const words = [process.execPath, ...entry, "-q", "import", at("s"), "-", "disk"];
+    const line = words.map((word) => `'${word}'`).join(" ");
+    const skip = "dd bs=100 count=1 of=/dev/null status=none";
+    const { status, stderr } = spawnSync("sh", ["-c", `{ ${skip}; ${line}; } < '${at("image")}'`]);
+    expect([status, stderr.toString()]).toEqual([0, ""]);
+    const bytes = await inspect(at("s"), (host) => host.get("disk").read(0, MiB));
+    expect(Buffer.alloc(MiB, "x").equals(bytes)).toBe(true);
   });
 
   it("leaves out its zeroes", async () => {
@@ -216,8 +230,8 @@ describe("export refuses", () => {
       await (await host.create("disk", { size: MiB })).write(0, Buffer.alloc(8192, "x"));
     });
     const data = await open(`${at("s")}/data`, "r+");
-    const [entry] = await blockspaceJson<{ offset: number }[]>("map", at("s"), "disk");
-    await data.write("?", entry!.offset + 5000);
+    const [mapped] = await blockspaceJson<{ offset: number }[]>("map", at("s"), "disk");
+    await data.write("?", mapped!.offset + 5000);
     await data.close();
     const { code, says } = await failure("export", at("s"), "disk", at("copy"));
     expect(says).toMatch(/^blockspace: EBADSUM: the block at 4096 of subvolume "disk"/);

@@ -2,28 +2,53 @@
 import { open } from "node:fs/promises";
 import { describe, expect, it } from "vitest";
 import { isBlockspaceError } from "../../src/index.ts";
+import { FileDirectory } from "../../src/device/file-directory.ts";
 import { readJournal } from "../../src/host/journal-dump.ts";
+import { type JournalFile, listJournalFiles } from "../../src/journal/files.ts";
 import { blockspace, failure, inspect, makeStore, run, scratch } from "./blockspace.ts";
 
 const at = scratch();
+const ALIGNMENT = 4096;
 
-/** Three sessions, each with a journal file of its own (2, 3, 4) and a checkpoint behind it. */
+/** One commit of each kind, in one session. */
 async function history(): Promise<void> {
   await makeStore(at("s"), async (host) => {
-    await (await host.create("disk", { size: 2 ** 20 })).write(0, Buffer.alloc(8192, "a"));
-  });
-  await makeStore(at("s"), (host) => host.snapshot("disk", "snap"));
-  await makeStore(at("s"), async (host) => {
-    await host.get("disk").preallocate(8192, 4096);
+    const disk = await host.create("disk", { size: 2 ** 20 });
+    await disk.write(0, Buffer.alloc(8192, "a"));
+    await host.snapshot("disk", "snap");
+    await disk.preallocate(8192, 4096);
     await host.transact((tx) => {
       tx.rename("snap", "disk@monday");
-      tx.discard(host.get("disk"), 0, 4096);
+      tx.discard(disk, 0, 4096);
     });
-    await host.get("disk").resize(4096);
+    await disk.resize(4096);
     await host.rollback("disk", "disk@monday");
     await host.clone("disk", "lab");
     await host.delete("lab");
   });
+}
+
+/** As many commits as fill a few journal files; the files, in the order of their use. */
+async function longHistory(): Promise<JournalFile[]> {
+  await makeStore(at("s"), async (host) => {
+    const disk = await host.create("disk", { size: 2 ** 20 });
+    for (let i = 0; i < 36; i++) {
+      await disk.write(i * 4096, Buffer.alloc(4096, "a"));
+      await disk.flush();
+    }
+  });
+  const uuid = await inspect(at("s"), (host) => host.uuid);
+  const storeId = Buffer.from(uuid.replaceAll("-", ""), "hex").subarray(0, 8);
+  const directory = new FileDirectory(at("s/journal"));
+  const files = await listJournalFiles(directory, { storeId, alignment: ALIGNMENT });
+  return files.filter(({ header }) => header);
+}
+
+/** Overwrites bytes of a journal file. */
+async function damage({ name }: JournalFile, position: number, length: number): Promise<void> {
+  const file = await open(at(`s/journal/${name}`), "r+");
+  await file.write(Buffer.alloc(length, 0xff), 0, length, position);
+  await file.close();
 }
 
 async function records(...options: string[]): Promise<Record<string, unknown>[]> {
@@ -32,7 +57,7 @@ async function records(...options: string[]): Promise<Record<string, unknown>[]>
 }
 
 describe("journal", () => {
-  it("prints one decoded record on each line, from the oldest file on", async () => {
+  it("prints one decoded record on each line, also those behind a checkpoint", async () => {
     await history();
     const time = expect.stringMatching(/^\d{4}-.*Z$/) as string;
     const number = expect.any(Number) as number;
@@ -70,14 +95,20 @@ describe("journal", () => {
     expect(lines[5]).toBe('         5  rename    subvolume=2 name="disk@monday"');
   });
 
+  it("begins with the oldest file", async () => {
+    await longHistory();
+    const lsns = (await records()).map(({ lsn }) => lsn);
+    expect(lsns).toEqual(Array.from({ length: 37 }, (_, i) => i + 1));
+  });
+
   it("shows what it can before damage, and then says where that is", async () => {
-    await history();
-    const file = await open(`${at("s")}/journal/00000003`, "r+");
-    await file.write(Buffer.alloc(8, 0xff), 0, 8, 4096 + 4);
-    await file.close();
+    const last = (await longHistory()).at(-1)!;
+    await damage(last, ALIGNMENT + 4, 8);
     const { code, stdout, stderr } = await run(["journal", at("s"), "--json"]);
-    expect(stdout.trimEnd().split("\n")).toHaveLength(2);
-    expect(stderr).toMatch(/^blockspace: ECORRUPT: the journal frame at commit 3 .*\n$/);
+    const { firstLsn } = last.header!;
+    expect(stdout.trimEnd().split("\n")).toHaveLength(firstLsn - 1);
+    const message = `blockspace: ECORRUPT: the journal frame at commit ${firstLsn} `;
+    expect(stderr.startsWith(message)).toBe(true);
     expect(code).toBe(1);
   });
 
@@ -98,12 +129,10 @@ describe("readJournal", () => {
   });
 
   it("begins behind a gap", async () => {
-    await history();
-    const file = await open(`${at("s")}/journal/00000003`, "r+");
-    await file.write(Buffer.alloc(4096), 0, 4096, 0);
-    await file.close();
+    const files = await longHistory();
+    await damage(files.at(-2)!, 0, ALIGNMENT);
     const first = await readJournal(at("s")).next();
-    expect(first.done ? undefined : first.value.lsn).toBe(4);
+    expect(first.done ? undefined : first.value.lsn).toBe(files.at(-1)!.header!.firstLsn);
   });
 
   it("refuses what is no path", async () => {

@@ -95,7 +95,7 @@ describe("numbers", () => {
       for (const [shown, value] of notWhole) {
         if (value === undefined && takesOptionalNumbers.some(([other]) => other === name)) continue;
         const error = await refusal(() => call(at, any(value)));
-        expect(error.code, shown).toBe("EINVAL");
+        expect({ shown, code: error.code }).toEqual({ shown, code: "EINVAL" });
         expect(error.message).toContain(shown);
         expect(error.message).toContain("allowed are");
       }
@@ -183,7 +183,7 @@ describe("names", () => {
     const before = await picture(at.host);
     for (const [what, name, code] of bad) {
       const error = await refusal(() => call(at.host, any(name)));
-      expect(error.code, what).toBe(code);
+      expect({ what, code: error.code }).toEqual({ what, code });
       expect(error.message).toContain("allowed are 1 to 255 bytes of UTF-8");
     }
     expect(await picture(at.host)).toEqual(before);

@@ -68,7 +68,11 @@ describe("point 4: what cannot be committed changes nothing", () => {
       "a submission that has not ended",
       async ({ disk, cookie }) => {
         const submitted = disk.submit(await disk.allocate(cookie, 0, B), blocks("x"));
-        await disk.commit(cookie, 0, B, "cow").finally(() => submitted);
+        try {
+          await disk.commit(cookie, 0, B, "cow");
+        } finally {
+          await submitted;
+        }
       },
     ],
     [

@@ -7,7 +7,7 @@ import type { Host } from "../../src/host/host.ts";
 import type { Subvolume } from "../../src/host/subvolume.ts";
 import { seededNumbers } from "../device/scratch.ts";
 import { MemoryStore } from "../support/memory-store.ts";
-import { blocks, expectBytes, refusal } from "./refusal.ts";
+import { blocks, expectBytes, refusal, unawaited } from "./refusal.ts";
 
 const B = 512;
 
@@ -103,13 +103,13 @@ describe("I2: order of submission", () => {
       let durable = 0;
       for (let entry = 0; entry < 30; entry++) {
         const target = entry % 2 === 0 ? disk : other;
-        void target.write(entry * 8, Buffer.from(String(entry).padStart(8)));
+        unawaited(target.write(entry * 8, Buffer.from(String(entry).padStart(8))));
         if (next(6) === 0) {
           await host.flush();
           durable = entry + 1;
         }
       }
-      if (next(2) === 0) void host.checkpoint().catch(() => undefined);
+      if (next(2) === 0) unawaited(host.checkpoint());
       for (let ticks = next(40); ticks > 0; ticks--) await Promise.resolve();
       const after = await store.crash(() => next(1000) / 1000).open();
       const names = after.list().map(({ name }) => name);
@@ -120,10 +120,10 @@ describe("I2: order of submission", () => {
       };
       let count = 0;
       while (count < 30 && (await read(count)) !== "") count++;
-      expect(count, `seed ${seed}`).toBeGreaterThanOrEqual(durable);
+      expect(count).toBeGreaterThanOrEqual(durable);
       for (let entry = 0; entry < 30; entry++) {
         const expected = entry < count ? String(entry).padStart(8) : "";
-        expect(await read(entry), `seed ${seed}, entry ${entry}`).toBe(expected);
+        expect({ seed, entry, text: await read(entry) }).toEqual({ seed, entry, text: expected });
       }
       await after.close();
       await host.close();
@@ -154,9 +154,9 @@ describe("I3: snapshots", () => {
 
   it("holds aligned writes submitted in the same turn, and not those behind it", async () => {
     const { host, disk } = await start();
-    void disk.write(0, blocks("before"));
+    unawaited(disk.write(0, blocks("before")));
     const made = host.snapshot("disk", "snap");
-    void disk.write(0, blocks("after"));
+    unawaited(disk.write(0, blocks("after")));
     const snapshot = await made;
     expectBytes(await snapshot.read(0, B), blocks("before"));
     expectBytes(await disk.read(0, B), blocks("after"));

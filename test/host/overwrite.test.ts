@@ -166,9 +166,9 @@ describe("I4", () => {
       expect(changes.length).toBeGreaterThan(60);
       const found: string[] = [];
       for (const [i, change] of changes.entries()) {
-        const next = changes[i + 1];
-        const isLast = !next || stores.some(({ from }) => from === i + 1);
-        const after = isLast ? lastOf(stores, i) : next.before;
+        const later = changes[i + 1];
+        const isLast = !later || stores.some(({ from }) => from === i + 1);
+        const after = isLast ? lastOf(stores, i) : later.before;
         found.push(...(await violations(change, after)));
       }
       expect(found).toEqual([]);

@@ -134,7 +134,7 @@ describe("point 10: statistics", () => {
           await disk.submit(iomap, blocks("c"));
           await disk.commit(cookie, at, B, iomap.type === "unwritten" ? "unwritten" : "cow");
         },
-        async () => void cookies.splice(next(cookies.length), 1)[0]?.put(),
+        async () => cookies.splice(next(cookies.length), 1)[0]?.put(),
       ][kind]!();
       const waits = done.catch((error: unknown) => {
         const expected = ["ENOSPC", "ENOENT", "EBUSY", "ESTALE"] as const;

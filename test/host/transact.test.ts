@@ -1,4 +1,5 @@
 /** Transactions: calls over several subvolumes as one commit, durable when it resolves, or nothing. */
+import { setImmediate } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import type { Host } from "../../src/host/host.ts";
 import type { Subvolume } from "../../src/host/subvolume.ts";
@@ -166,7 +167,7 @@ describe("a transaction", () => {
     await host.transact(async (tx) => {
       tx.write(disk, 0, page);
       page.fill("!");
-      await new Promise((resolve) => setImmediate(resolve));
+      await setImmediate();
       tx.write(disk, B, blocks("late"));
     });
     expectBytes(await disk.read(0, B), blocks("page"));

@@ -100,7 +100,6 @@ describe("a last frame that may not be durable", () => {
     const { end } = await readJournal(directory);
     expect(end).toMatchObject({ lsn: 5, durableLsn: 3 });
     expect(end.doubtful).toMatchObject({ file: "00000002", position: THIRD_AT });
-    expect(end.doubtful!.bytes).toHaveLength(THIRD_LENGTH);
   });
 
   it("is none where a checkpoint or the header of the next file vouches for it", async () => {
@@ -133,18 +132,16 @@ describe("a last frame that may not be durable", () => {
     expect((await readJournal(secured.crash(keepNothing))).commits).toHaveLength(2);
   });
 
-  it("is secured by writing it again, not by a flush alone, and byte for byte", async () => {
+  // It was written again, byte for byte, once: a power cut that turned a sector into garbage then
+  // cost a frame that had been acknowledged.
+  it("is flushed, and not written again", async () => {
     const { directory } = await threeFrames();
-    const before = await bytesIn(directory, "00000002");
     const seen: string[] = [];
-    const copy = directory.killed({
-      onOperation: ({ kind, path, offset, length }) => {
-        if (kind !== "read") seen.push([kind, path.slice(-8), offset, length].join(" ").trim());
-      },
-    });
-    await openJournal(copy);
-    expect(seen).toEqual([`write 00000002 ${THIRD_AT} ${THIRD_LENGTH}`, "flush 00000002"]);
-    expect((await bytesIn(copy, "00000002")).equals(before)).toBe(true);
+    const onOperation: OnOperation = ({ kind, path }) => {
+      if (kind !== "read") seen.push(`${kind} ${path.slice(-8)}`);
+    };
+    await openJournal(directory.killed({ onOperation }));
+    expect(seen).toEqual(["flush 00000002"]);
   });
 });
 

@@ -155,12 +155,12 @@ describe("Allocator", () => {
 
   it("fills segments from start to end, one after the other", async () => {
     const here = await space(24);
-    const runs = [5, 5, 5, 9, 9].map((most) => {
+    const taken = [5, 5, 5, 9, 9].map((most) => {
       const run = here.allocator.take(most);
       here.claim(run);
       return [run.pblock, run.count];
     });
-    expect(runs).toEqual([
+    expect(taken).toEqual([
       [0, 5],
       [5, 3],
       [8, 5],
