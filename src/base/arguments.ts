@@ -26,7 +26,9 @@ export function checkWhole(what: string, value: unknown, min = 0, place?: ErrorP
   return value;
 }
 
-/** A byte range that ends at or before `size`: wrong numbers are `EINVAL`, a range beyond `ERANGE`. */
+/**
+ * A byte range that ends at or before `size`: wrong numbers are `EINVAL`, a range beyond `ERANGE`.
+ */
 export function checkRange(
   offset: unknown,
   length: unknown,

@@ -12,9 +12,9 @@
  *     c = mix(b + crc)
  *     digest = (c modulo 2^16) * 2^32 + b
  *
- * with all of a, b and c modulo 2^32. `mix` is the finalizer of MurmurHash3 for 32 bits, a bijection
- * in which every bit of the argument reaches every bit of the result; so under one key, different
- * checksums never have the same digest.
+ * with all of a, b and c modulo 2^32. `mix` is the finalizer of MurmurHash3 for 32 bits, a
+ * bijection in which every bit of the argument reaches every bit of the result; so under one key,
+ * different checksums never have the same digest.
  */
 const TWO_32 = 2 ** 32;
 const MODULUS = 2 ** 48;

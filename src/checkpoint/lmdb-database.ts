@@ -15,9 +15,10 @@
  *
  * **Reading only.** A reader of LMDB writes to `lock.mdb`, creating it if need be. To leave the
  * store as it is, the environment is opened through a symbolic link to its data file in a temporary
- * directory, where the lock file then goes; once it is open, the directory is removed. Writers do not
- * learn of such a reader from LMDB: the lock of the store must keep them away. (Where the data file
- * may not be written by this process, lmdb keeps it mapped after `close`, until the process ends.)
+ * directory, where the lock file then goes; once it is open, the directory is removed. Writers do
+ * not learn of such a reader from LMDB: the lock of the store must keep them away. (Where the data
+ * file may not be written by this process, lmdb keeps it mapped after `close`, until the process
+ * ends.)
  */
 import { mkdtemp, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";

@@ -1,13 +1,13 @@
 /**
  * The thread that commits to one LMDB environment, so that the event loop of the host never waits
- * for `fdatasync`. Plain JavaScript that imports nothing of ours, because a worker thread of Node 20
- * cannot run TypeScript.
+ * for `fdatasync`. Plain JavaScript that imports nothing of ours, because a worker thread of Node
+ * 20 cannot run TypeScript.
  *
  * It answers every message in order: a chunk (see `change-chunks.ts`) is kept; a commit writes all
  * chunks kept, and the closing record, in **one** `transactionSync`. Only the return of that call
  * is believed: it comes after the `fdatasync` and the write of the meta page. Inside it stand only
- * the synchronous `putSync`, `removeSync` and `clearSync`, in braces, so that no promise is returned
- * (with one, `transactionSync` returns before the data is durable).
+ * the synchronous `putSync`, `removeSync` and `clearSync`, in braces, so that no promise is
+ * returned (with one, `transactionSync` returns before the data is durable).
  */
 import { parentPort, workerData } from "node:worker_threads";
 import { open } from "lmdb";

@@ -39,7 +39,9 @@ export class MemoryEnvironments {
     };
   }
 
-  /** What is left when the process dies now; later commits on either side do not show on the other. */
+  /**
+   * What is left when the process dies now; later commits on either side do not show on the other.
+   */
   copy(options: MemoryOptions = {}): MemoryEnvironments {
     const copy = new MemoryEnvironments(options);
     for (const name of ["a", "b"] as const) {

@@ -12,7 +12,8 @@
  *  4. `discard` gives the range back to the medium; afterwards it reads as zeroes, or as before.
  *  5. Ranges beyond `size` are a programming error and throw `ERANGE`.
  *
- * Errors of the medium are thrown as {@link BlockspaceError} `EIO` with the system's error as cause.
+ * Errors of the medium are thrown as {@link BlockspaceError} `EIO` with the system's error as
+ * cause.
  */
 import { BlockspaceError } from "../base/errors.ts";
 
@@ -32,7 +33,10 @@ export interface Device {
 export interface CreateOptions {
   /** Bytes. */
   size: number;
-  /** `sparse`: no space is taken yet; `preallocated`: written with zeroes, so that appends are cheap. */
+  /**
+   * `sparse`: no space is taken yet; `preallocated`: written with zeroes, so that appends are
+   * cheap.
+   */
   layout: "sparse" | "preallocated";
 }
 

@@ -3,11 +3,14 @@
  * descriptor at explicit offsets.
  *
  * What the system leaves to its callers is done here:
- *  - A transfer may be cut short; the rest is asked for until all is done or the system says why not.
- *  - A descriptor number is used again as soon as it is closed. `close` therefore waits for the calls
- *    under way, or a late write could land in a file that somebody else has opened since.
- *  - A flush is `fdatasync`, which includes the size of the file but not its entry in the directory.
- *  - A discard punches a hole. Not every file system can; then it does nothing, as promise 4 allows.
+ *  - A transfer may be cut short; the rest is asked for until all is done or the system says why
+ *    not.
+ *  - A descriptor number is used again as soon as it is closed. `close` therefore waits for the
+ *    calls under way, or a late write could land in a file that somebody else has opened since.
+ *  - A flush is `fdatasync`, which includes the size of the file but not its entry in the
+ *    directory.
+ *  - A discard punches a hole. Not every file system can; then it does nothing, as promise 4
+ *    allows.
  */
 import fs from "node:fs";
 import { readFile, stat } from "node:fs/promises";

@@ -6,8 +6,9 @@
  * with the last descriptor, however the process ends, so a killed one leaves none behind.
  *
  * The lock is on the file, not on its name. Somebody who removes the lock file and makes a new one
- * opens the door to a second holder; the first cannot be told. What can be noticed is a file that was
- * replaced between our opening and our locking it: then the lock is worth nothing, and we try again.
+ * opens the door to a second holder; the first cannot be told. What can be noticed is a file that
+ * was replaced between our opening and our locking it: then the lock is worth nothing, and we try
+ * again.
  *
  * A shared lock needs no more than a file opened for reading, and writes nothing.
  */
@@ -54,7 +55,9 @@ class FileLock implements Lock {
   }
 }
 
-/** The descriptor that holds the lock, or nothing when `path` no longer leads to the locked file. */
+/**
+ * The descriptor that holds the lock, or nothing when `path` no longer leads to the locked file.
+ */
 async function openLocked(path: string, mode: "exclusive" | "shared"): Promise<number | undefined> {
   const shared = mode === "shared";
   const fd = await system.open(path, shared ? O_RDONLY : O_RDWR | O_CREAT);

@@ -38,7 +38,9 @@ export class MemoryDirectory implements Directory {
     return this.#top(this.#node().crashed(random), options);
   }
 
-  /** This directory after `kill -9`: all that was written is there, and as little durable as before. */
+  /**
+   * This directory after `kill -9`: all that was written is there, and as little durable as before.
+   */
   killed(options: MemoryDirectoryOptions = {}): MemoryDirectory {
     return this.#top(this.#node().killed(), options);
   }

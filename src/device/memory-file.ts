@@ -2,16 +2,16 @@
  * The bytes of a file in memory, and what becomes of them in a crash (promises 1 to 4 of a device).
  *
  * Two layers of 4 KiB pages: `durable` is what the last flush left, `changed` holds the pages that
- * were written since. A page that is in neither is all zeroes, so a sparse file costs what is in it.
- * A durable page is never changed in place: the first write after a flush copies it. Any number of
- * crashed copies can therefore share it, which makes a crash state cost little more than what was
- * not flushed.
+ * were written since. A page that is in neither is all zeroes, so a sparse file costs what is in
+ * it. A durable page is never changed in place: the first write after a flush copies it. Any number
+ * of crashed copies can therefore share it, which makes a crash state cost little more than what
+ * was not flushed.
  *
  * Beside the layers stands the list of unflushed writes, in order. The newest bytes alone would not
  * do: of two writes to one sector a device may have kept the first and lost the second.
  *
- * A flush covers the writes that *resolved* before it was called, no others. Who forgets to wait for
- * a write before the flush finds it lost here, as on a real device with bad luck.
+ * A flush covers the writes that *resolved* before it was called, no others. Who forgets to wait
+ * for a write before the flush finds it lost here, as on a real device with bad luck.
  */
 
 /** A number from 0 to 1, 1 not included, as from `Math.random`. */
@@ -117,7 +117,8 @@ export class MemoryFile {
 
   /**
    * The file after loss of power. Every unflushed write is lost (`random` below 1/3), torn (each
-   * sector of it lost or kept), or kept (2/3 and above); so is an unflushed size, which is never torn.
+   * sector of it lost or kept), or kept (2/3 and above); so is an unflushed size, which is never
+   * torn.
    */
   crashed(random: Random): MemoryFile {
     const sizeKept = this.#durableSize === this.size || random() >= 1 / 2;

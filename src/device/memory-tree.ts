@@ -1,10 +1,11 @@
 /**
  * A directory in memory, and what becomes of its names in a crash.
  *
- * The names as of the last sync, and the changes made since, in order. After loss of power the first
- * few of those changes have happened and the rest have not, each directory for itself: the strictest
- * that a journaling file system does. A name is one thing and the bytes of its file another: a file
- * can come back with its name and without its bytes, or be lost with its name although it was flushed.
+ * The names as of the last sync, and the changes made since, in order. After loss of power the
+ * first few of those changes have happened and the rest have not, each directory for itself: the
+ * strictest that a journaling file system does. A name is one thing and the bytes of its file
+ * another: a file can come back with its name and without its bytes, or be lost with its name
+ * although it was flushed.
  */
 import type { MemoryFile, Random } from "./memory-file.ts";
 

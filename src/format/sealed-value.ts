@@ -43,7 +43,9 @@ export function open(kind: number, id: number, value: Uint8Array): Uint8Array {
   return body;
 }
 
-/** The checksum that a value carries, taken as it stands; `ECORRUPT` when there is no room for one. */
+/**
+ * The checksum that a value carries, taken as it stands; `ECORRUPT` when there is no room for one.
+ */
 export function sealOf(kind: number, id: number, value: Uint8Array): number {
   if (value.length < SEAL_BYTES) {
     throw new BlockspaceError(

@@ -1,6 +1,6 @@
 /**
- * Checkpoints: the whole state as of one LSN into the environment whose turn it is, while commits go
- * on. The order is what makes it safe:
+ * Checkpoints: the whole state as of one LSN into the environment whose turn it is, while commits
+ * go on. The order is what makes it safe:
  *
  *  1. In one moment: the open batch is sealed, all pending data is taken for writing, and the state
  *     is frozen. The checkpoint's LSN is that of the sealed batch.
@@ -27,7 +27,10 @@ import type { Health } from "./health.ts";
 import type { PendingData } from "./pending.ts";
 import type { Readers } from "./readers.ts";
 
-/** Shorter holes are not punched unless they empty a segment: the call would cost more than it gives. */
+/**
+ * Shorter holes are not punched unless they empty a segment: the call would cost more than it
+ * gives.
+ */
 const LEAST_HOLE_BYTES = 64 * 1024;
 
 /** What a checkpoint brings together. */

@@ -3,8 +3,8 @@
  * new places, and one `relocate` record moves every map that refers to them, snapshots included.
  *
  * A run is copied and its record made as one task in the order of submission, so nothing changes
- * between the look at a block and its move. What cannot be read or does not match its checksum stays
- * where it is, for fsck to see.
+ * between the look at a block and its move. What cannot be read or does not match its checksum
+ * stays where it is, for fsck to see.
  */
 import { crc32c } from "../base/checksum.ts";
 import { BlockspaceError, isBlockspaceError, messageOf } from "../base/errors.ts";

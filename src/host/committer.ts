@@ -1,8 +1,8 @@
 /**
- * Group commit (promise I1): commits gather in an open batch; when somebody waits for durability, or
- * the batch is full, it is sealed and goes out with one journal write and one flush for all who wait,
- * while the next batch gathers. One batch is in flight at a time, which is what lets the journal's
- * reader tell a torn tail from damage.
+ * Group commit (promise I1): commits gather in an open batch; when somebody waits for durability,
+ * or the batch is full, it is sealed and goes out with one journal write and one flush for all who
+ * wait, while the next batch gathers. One batch is in flight at a time, which is what lets the
+ * journal's reader tell a torn tail from damage.
  *
  * A batch with little data carries it in its frame, so that one flush suffices. A batch with much
  * data, or whose data was written to its place before, has the data device flushed first.
@@ -68,8 +68,8 @@ export class Committer {
   }
 
   /**
-   * Adds the next commit. `data` are its blocks in the order of its records; `direct` says that data
-   * it refers to was written to its place already.
+   * Adds the next commit. `data` are its blocks in the order of its records; `direct` says that
+   * data it refers to was written to its place already.
    */
   add(records: readonly JournalRecord[], data: readonly Uint8Array[], direct: boolean): void {
     const batch = this.#open;

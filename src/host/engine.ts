@@ -103,8 +103,8 @@ export class Engine {
   }
 
   /**
-   * Orders a change: `makePlan` runs when its turn comes, and may read. Resolves with the LSN of the
-   * commit when it is visible, or with the last LSN when there was nothing to change.
+   * Orders a change: `makePlan` runs when its turn comes, and may read. Resolves with the LSN of
+   * the commit when it is visible, or with the last LSN when there was nothing to change.
    */
   async submit(makePlan: () => Plan | Promise<Plan>, signal?: AbortSignal): Promise<number> {
     this.checkWritable();

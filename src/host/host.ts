@@ -1,6 +1,6 @@
 /**
- * The host: owns a store, hands out its subvolumes, and is the face of everything that concerns more
- * than one of them.
+ * The host: owns a store, hands out its subvolumes, and is the face of everything that concerns
+ * more than one of them.
  */
 import { checkName, checkWhole, show } from "../base/arguments.ts";
 import { BlockspaceError } from "../base/errors.ts";

@@ -89,7 +89,8 @@ export function newStoreLayout(options: OpenHostOptions, deviceSize: number | un
   if (!isPowerOfTwo(blockSize) || blockSize < MIN_BLOCK_SIZE || blockSize > MAX_BLOCK_SIZE) {
     throw new BlockspaceError(
       "EINVAL",
-      `blockSize is ${blockSize}; allowed are powers of two from ${MIN_BLOCK_SIZE} to ${MAX_BLOCK_SIZE}`,
+      `blockSize is ${blockSize}; ` +
+        `allowed are powers of two from ${MIN_BLOCK_SIZE} to ${MAX_BLOCK_SIZE}`,
     );
   }
   const dataOffset = Math.max(4096, blockSize);

@@ -1,7 +1,7 @@
 /**
  * The two-phase path of blkspc: blocks that are staged under a cookie, written by their owner, and
- * only then committed into a map. What is staged is in no map and in no journal; after a crash it is
- * gone, and its space is free, without anyone cleaning up.
+ * only then committed into a map. What is staged is in no map and in no journal; after a crash it
+ * is gone, and its space is free, without anyone cleaning up.
  *
  * Two kinds of blocks are staged: new ones (`cow`), which the allocator holds until they are
  * committed or given back, and preallocated ones that are mapped already (`unwritten`), which are
@@ -81,7 +81,9 @@ export class Staging {
     return this.#iomapOfStaged(entry, staged, from, to, true);
   }
 
-  /** Blocks at the start of a piece that can be staged where they are: nobody else has them staged. */
+  /**
+   * Blocks at the start of a piece that can be staged where they are: nobody else has them staged.
+   */
   #inPlaceBlocks({ pblock, count, inPlace }: Piece): number {
     if (!inPlace || pblock === null) return 0;
     let blocks = 0;
@@ -89,7 +91,9 @@ export class Staging {
     return blocks;
   }
 
-  /** Writes whole blocks to the start of a staged extent; to one block in the order of the calls. */
+  /**
+   * Writes whole blocks to the start of a staged extent; to one block in the order of the calls.
+   */
   async submit(entry: SubvolumeEntry, iomap: Iomap, data: Uint8Array): Promise<void> {
     const { geometry } = this.#engine.state;
     const { blockSize } = geometry;

@@ -136,7 +136,9 @@ async function refuseLostStore(parts: StoreParts): Promise<void> {
   );
 }
 
-/** The uuid that a creation had chosen which did not finish; the data device may bear it already. */
+/**
+ * The uuid that a creation had chosen which did not finish; the data device may bear it already.
+ */
 async function uuidOfUnfinished(parts: StoreParts): Promise<Uint8Array | undefined> {
   if (!(await parts.directory.list()).includes(UNFINISHED)) return undefined;
   try {

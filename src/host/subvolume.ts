@@ -187,7 +187,8 @@ export class Subvolume implements BlockSpace {
   /**
    * Sets `allocCount` times `blockSize` bytes aside; waits until busy blocks have come free.
    *
-   * @throws `ENOSPC` when that is not enough; `EINVAL` unless `blockSize` is a multiple of the host's.
+   * @throws `ENOSPC` when that is not enough; `EINVAL` unless `blockSize` is a multiple of the
+   * host's.
    */
   async reserve(allocCount: number, blockSize: number, options: WaitOptions = {}): Promise<Cookie> {
     checkWait(options);
@@ -209,7 +210,8 @@ export class Subvolume implements BlockSpace {
    * Stages blocks for the start of the range, at least its first block: preallocated ones as they
    * are (`unwritten`), else new ones. What this cookie staged before is returned again.
    *
-   * @throws `EBUSY` where another cookie has staged it; `ECANCELED`; `ENOSPC` when the cookie is used up.
+   * @throws `EBUSY` where another cookie has staged it; `ECANCELED`; `ENOSPC` when the cookie is
+   * used up.
    */
   async allocate(
     cookie: Cookie,
@@ -226,7 +228,9 @@ export class Subvolume implements BlockSpace {
     });
   }
 
-  /** Writes whole blocks to the start of a staged extent; only what was submitted can be committed. */
+  /**
+   * Writes whole blocks to the start of a staged extent; only what was submitted can be committed.
+   */
   async submit(iomap: Iomap, data: Uint8Array, options: WaitOptions = {}): Promise<void> {
     checkWait(options);
     this.#engine.checkWritable();

@@ -1,4 +1,6 @@
-/** The promises of a `Directory` (see `src/device/device.ts`), as one suite for files and memory. */
+/**
+ * The promises of a `Directory` (see `src/device/device.ts`), as one suite for files and memory.
+ */
 import { beforeEach, describe, expect, it } from "vitest";
 import type { Directory } from "../../src/device/device.ts";
 import { pattern } from "./scratch.ts";

@@ -1,6 +1,6 @@
 /**
- * Promises I1 and I10, and what group commit costs: which operations on journal and data device stand
- * between a call and its acknowledgement.
+ * Promises I1 and I10, and what group commit costs: which operations on journal and data device
+ * stand between a call and its acknowledgement.
  */
 import { describe, expect, it } from "vitest";
 import type { Host } from "../../src/host/host.ts";

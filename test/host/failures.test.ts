@@ -136,7 +136,9 @@ function causes(error: unknown): unknown[] {
 
 type Kind = `${"journal" | "data"} ${Operation["kind"]}`;
 
-/** Every operation that changes something; what the load does not do is not in the list of cases. */
+/**
+ * Every operation that changes something; what the load does not do is not in the list of cases.
+ */
 const kinds: Kind[] = [
   "journal create",
   "journal write",

@@ -5,7 +5,8 @@
  */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { HostModel, type HostOperation } from "../support/host-model.ts";
+import { HostModel } from "../support/host-model.ts";
+import type { HostOperation } from "../support/host-operations.ts";
 import { MemoryStore } from "../support/memory-store.ts";
 
 const on = fc.nat(5);

@@ -1,4 +1,7 @@
-/** The options of `Host.open`: what they do, and each that cannot be is refused before anything is made. */
+/**
+ * The options of `Host.open`: what they do, and each that cannot be is refused before anything is
+ * made.
+ */
 import { readdir, stat, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";

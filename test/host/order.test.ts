@@ -1,6 +1,6 @@
 /**
- * Decided point 11 and promises I2 and I3: what is visible when, in which order, and what a snapshot
- * holds of calls that nobody has waited for.
+ * Decided point 11 and promises I2 and I3: what is visible when, in which order, and what a
+ * snapshot holds of calls that nobody has waited for.
  */
 import { describe, expect, it } from "vitest";
 import type { Host } from "../../src/host/host.ts";

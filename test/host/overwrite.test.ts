@@ -1,8 +1,8 @@
 /**
- * Promise I4: nothing live is overwritten. Every write and discard on the data device is held against
- * what the store on disk said at that moment: the blocks that hold data for the newer or the older
- * checkpoint, and those that a journal record after the older one refers to. Such a block is never
- * discarded, and never written with anything but what its record says.
+ * Promise I4: nothing live is overwritten. Every write and discard on the data device is held
+ * against what the store on disk said at that moment: the blocks that hold data for the newer or
+ * the older checkpoint, and those that a journal record after the older one refers to. Such a block
+ * is never discarded, and never written with anything but what its record says.
  */
 import { describe, expect, it } from "vitest";
 import { crc32c } from "../../src/base/checksum.ts";

@@ -1,4 +1,6 @@
-/** How the tests of the public surface look at an error, and at a host that must not have changed. */
+/**
+ * How the tests of the public surface look at an error, and at a host that must not have changed.
+ */
 import { expect } from "vitest";
 import { BlockspaceError } from "../../src/base/errors.ts";
 import type { Host } from "../../src/host/host.ts";

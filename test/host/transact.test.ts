@@ -1,4 +1,6 @@
-/** Transactions: calls over several subvolumes as one commit, durable when it resolves, or nothing. */
+/**
+ * Transactions: calls over several subvolumes as one commit, durable when it resolves, or nothing.
+ */
 import { setImmediate } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import type { Host } from "../../src/host/host.ts";

@@ -3,10 +3,11 @@
  * operations go to both. After a crash the host must hold what the model held after one of the
  * commits from the last durable one on, and nothing in between.
  */
-import { expect } from "vitest";
+import assert from "node:assert/strict";
 import { isBlockspaceError } from "../../src/base/errors.ts";
 import type { Host } from "../../src/host/host.ts";
 import { audit } from "./audit.ts";
+import { fitted, type HostOperation, randomFrom, withBytes } from "./host-operations.ts";
 import type { MemoryStore } from "./memory-store.ts";
 import { pictureOf, type StatePicture } from "./state-digest.ts";
 
@@ -18,26 +19,9 @@ interface ModelSubvolume {
 
 type Model = Map<string, ModelSubvolume>;
 
-/** One operation; numbers are taken modulo what is there, so any sequence makes sense. */
-export type HostOperation =
-  | { type: "create"; size: number }
-  | { type: "write"; on: number; at: number; length: number; fill: number }
-  | { type: "discard" | "writeZeroes" | "preallocate"; on: number; at: number; length: number }
-  | { type: "resize"; on: number; size: number }
-  | { type: "snapshot" | "clone" | "rename" | "delete"; on: number }
-  | { type: "rollback"; on: number; to: number }
-  | {
-      type: "transact";
-      writes: { on: number; at: number; length: number; fill: number }[];
-      on: number;
-    }
-  | { type: "twoPhase"; on: number; at: number; count: number; fill: number; between: boolean }
-  | { type: "flush" | "checkpoint" | "compact" | "reopen" | "kill" }
-  | { type: "crash"; seed: number }
-  /** A kill, and one of the two checkpoints is gone. */
-  | { type: "loseCheckpoint"; name: "a" | "b" }
-  /** The power goes at the `after`th operation on the medium from now on. */
-  | { type: "cut"; after: number; seed: number };
+/** Operations on one writable subvolume. */
+type OnWritable =
+  "write" | "discard" | "writeZeroes" | "preallocate" | "resize" | "rollback" | "twoPhase";
 
 /** The model as it was when commit `lsn` was the last. */
 interface Moment {
@@ -73,7 +57,9 @@ export class HostModel {
     return model;
   }
 
-  /** Notes the LSN of every commit that a caller asked for; the background makes some of its own. */
+  /**
+   * Notes the LSN of every commit that a caller asked for; the background makes some of its own.
+   */
   #watch(): void {
     const engine = this.store.engineOf(this.host);
     const commit = engine.commitNow.bind(engine);
@@ -103,20 +89,16 @@ export class HostModel {
 
   /** Compares every subvolume byte for byte, and the state with itself. */
   async check(): Promise<void> {
-    expect(
-      this.host
-        .list()
-        .map(({ name }) => name)
-        .toSorted(),
-    ).toEqual([...this.#model.keys()].toSorted());
+    const names = this.host.list().map(({ name }) => name);
+    assert.deepEqual(names.toSorted(), [...this.#model.keys()].toSorted());
     for (const [name, expected] of this.#model) {
       const subvolume = this.host.get(name);
-      expect(subvolume.size, name).toBe(expected.bytes.length);
-      expect(subvolume.readOnly, name).toBe(expected.readOnly);
+      assert.equal(subvolume.size, expected.bytes.length, name);
+      assert.equal(subvolume.readOnly, expected.readOnly, name);
       const bytes = await subvolume.read(0, subvolume.size);
       if (Buffer.compare(bytes, expected.bytes) !== 0) {
         const at = bytes.findIndex((byte, i) => byte !== expected.bytes[i]);
-        expect.fail(`"${name}" differs at byte ${at}: ${bytes[at]} is not ${expected.bytes[at]}`);
+        assert.fail(`"${name}" differs at byte ${at}: ${bytes[at]} is not ${expected.bytes[at]}`);
       }
     }
     audit(this.store.engineOf(this.host).state);
@@ -217,7 +199,7 @@ export class HostModel {
     }
   }
 
-  async #onWritable(operation: Extract<HostOperation, { on: number }>): Promise<void> {
+  async #onWritable(operation: Extract<HostOperation, { type: OnWritable }>): Promise<void> {
     const name = this.#pick(this.#writable(), operation.on);
     if (name === undefined) return;
     const entry = this.#model.get(name)!;
@@ -225,14 +207,14 @@ export class HostModel {
     const change = (bytes: Uint8Array): void => void this.#model.set(name, { ...entry, bytes });
     switch (operation.type) {
       case "write": {
-        const { at, data } = cut(operation, entry.bytes.length);
+        const { at, data } = fitted(operation, entry.bytes.length);
         await subvolume.write(at, data);
         return change(withBytes(entry.bytes, at, data));
       }
       case "discard":
       case "writeZeroes":
       case "preallocate": {
-        const { at, data } = cut({ ...operation, fill: 0 }, entry.bytes.length);
+        const { at, data } = fitted({ ...operation, fill: 0 }, entry.bytes.length);
         await subvolume[operation.type](at, data.length);
         if (operation.type !== "preallocate") change(withBytes(entry.bytes, at, data));
         return;
@@ -302,7 +284,7 @@ export class HostModel {
           const name = this.#pick(this.#writable(), write.on);
           if (name === undefined) return;
           const entry = draft.get(name)!;
-          const { at, data } = cut(write, entry.bytes.length);
+          const { at, data } = fitted(write, entry.bytes.length);
           if (write.fill === 0) tx.discard(this.host.get(name), at, data.length);
           else tx.write(this.host.get(name), at, data);
           draft.set(name, { ...entry, bytes: withBytes(entry.bytes, at, data) });
@@ -327,7 +309,7 @@ export class HostModel {
     this.host = await store.open();
     this.#watch();
     const { lastLsn } = this.host.recovery;
-    expect(lastLsn, "I1: everything durable is there").toBeGreaterThanOrEqual(durableLsn);
+    assert.ok(lastLsn >= durableLsn, `I1: ${durableLsn} was durable, ${lastLsn} is there`);
     this.#lastAsked = lastLsn;
     const index = this.#moments.findLastIndex(({ lsn }) => lsn <= lastLsn);
     const moment = this.#moments[index]!;
@@ -337,7 +319,7 @@ export class HostModel {
     const now = this.#digest();
     const sameLsn = moment.lsn === lastLsn && moment.digest !== undefined;
     if (sameLsn && this.host.statistics().lastLsn === lastLsn) {
-      expect(now, "I2: the state after replay is the state at run time").toEqual(moment.digest);
+      assert.deepEqual(now, moment.digest, "I2: the state after replay is that at run time");
     }
   }
 
@@ -354,8 +336,8 @@ export class HostModel {
 
   #checkSpace(): void {
     const { free, reserved, staged, allocated, busy, capacity } = this.host.statistics();
-    expect(free + reserved + staged + allocated + busy, "I5").toBe(capacity);
-    expect(Math.min(free, reserved, staged, allocated, busy), "I5").toBeGreaterThanOrEqual(0);
+    assert.equal(free + reserved + staged + allocated + busy, capacity, "I5");
+    assert.ok(Math.min(free, reserved, staged, allocated, busy) >= 0, "I5");
   }
 
   #writable(): string[] {
@@ -369,32 +351,4 @@ export class HostModel {
   #newName(): string {
     return `v${this.#names++}`;
   }
-}
-
-/** A range cut to fit, and its data. */
-function cut(
-  range: { at: number; length: number; fill: number },
-  size: number,
-): { at: number; data: Uint8Array } {
-  const at = range.at % size;
-  const data = new Uint8Array(Math.min(range.length, size - at));
-  for (let i = 0; i < data.length; i++) data[i] = range.fill === 0 ? 0 : range.fill + (i >> 9);
-  return { at, data };
-}
-
-function withBytes(bytes: Uint8Array, at: number, data: Uint8Array): Uint8Array {
-  const copy = bytes.slice();
-  copy.set(data, at);
-  return copy;
-}
-
-/** A small seeded generator (mulberry32): the same seed gives the same crash. */
-export function randomFrom(seed: number): () => number {
-  let state = seed | 0;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  };
 }
