@@ -182,7 +182,9 @@ export class Host implements AsyncDisposable {
     }
     const transaction = new Transaction(this.#engine, this.#staging);
     try {
-      await gather(transaction);
+      // What gathers at once is ordered at once: nothing called after transact() comes before it.
+      const gathering = gather(transaction);
+      if (gathering instanceof Promise) await gathering;
     } finally {
       transaction.end();
     }

@@ -6,6 +6,9 @@ import type { JournalRecord } from "../format/records.ts";
 import type { State } from "../replay/state.ts";
 import { pieces } from "./pieces.ts";
 
+/** About what one block of a write costs in records, at worst. */
+const RECORD_BYTES_PER_BLOCK = 28;
+
 /** Whole blocks of data for consecutive vblocks. */
 export interface WriteChange {
   type: "write";
@@ -121,4 +124,15 @@ export function blocksNeeded(
     }
   }
   return blocks;
+}
+
+/** About the bytes that the records of a plan take, at worst. */
+export function recordBytes(blockSize: number, plan: Plan): number {
+  let blocks = plan.changes.length;
+  for (const change of plan.changes) {
+    if (change.type === "write") blocks += change.image.length / blockSize;
+    else if (change.type === "record" && "checksums" in change.record)
+      blocks += change.record.count;
+  }
+  return blocks * RECORD_BYTES_PER_BLOCK;
 }

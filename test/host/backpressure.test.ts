@@ -38,7 +38,7 @@ function unsample(store: MemoryStore): void {
 }
 
 describe("backpressure", () => {
-  it("thousands of writes that nobody waits for stay within the options, and all arrive", async () => {
+  it("thousands of writes nobody waits for stay within the options and arrive", async () => {
     const next = seededNumbers(9);
     const store = MemoryStore.create({ capacityBlocks: 8192 });
     const host = await store.open();

@@ -1,5 +1,8 @@
 /** Promise I6: bad data is never returned, and damage is confined to the blocks it is in. */
 import { describe, expect, it } from "vitest";
+import type { BlockspaceError } from "../../src/base/errors.ts";
+import { encodeSuperblock } from "../../src/format/superblock.ts";
+import { readSuperblock } from "../../src/host/store.ts";
 import type { Host } from "../../src/host/host.ts";
 import type { Subvolume } from "../../src/host/subvolume.ts";
 import { MemoryStore } from "../support/memory-store.ts";
@@ -26,7 +29,7 @@ async function flipBit(store: MemoryStore, address: number): Promise<void> {
 }
 
 describe("I6", () => {
-  it("a flipped bit is EBADSUM with subvolume, offset and address; other blocks can be read", async () => {
+  it("a flipped bit is EBADSUM with its place; every other block can be read", async () => {
     const { store, host, disk } = await start();
     const { addr } = disk.map(7 * B, B);
     await flipBit(store, addr! + 100);
@@ -156,7 +159,7 @@ describe("I6", () => {
     await host.close();
   });
 
-  it("a damaged superblock slot is not missed: the other one counts; both damaged is ECORRUPT", async () => {
+  it("a damaged superblock slot is not missed, two damaged ones are ECORRUPT", async () => {
     const { store, host } = await start();
     await host.close();
     const file = await store.directory.open("superblock", "write");
@@ -168,6 +171,32 @@ describe("I6", () => {
     expect(error.message).toContain("superblock");
     expect(await refusal(() => store.open({ readOnly: true }))).toMatchObject({ code: "ECORRUPT" });
   });
+
+  it.each([
+    ["readOnlyFeatures", "open"],
+    ["requiredFeatures", "ENOTSUP"],
+  ] as const)(
+    "unknown %s: a writer is refused (ENOTSUP), a reader gets: %s",
+    async (field, reader) => {
+      const { store, host } = await start();
+      await host.close();
+      const { directory } = store;
+      const superblock = await readSuperblock({ directory });
+      const slot = encodeSuperblock({ ...superblock, [field]: 4 });
+      await (await directory.open("superblock", "write")).write([slot, slot], 0);
+      const error = await refusal(() => store.open());
+      expect(error.code).toBe("ENOTSUP");
+      expect(error.message).toContain("0x4");
+      const said = await store.open({ readOnly: true }).then(
+        async (opened) => {
+          await opened.close();
+          return "open";
+        },
+        (refused: BlockspaceError) => refused.code,
+      );
+      expect(said).toBe(reader);
+    },
+  );
 
   it("the data device of another store is refused: ECORRUPT", async () => {
     const one = await start();

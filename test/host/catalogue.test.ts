@@ -16,7 +16,7 @@ async function start(): Promise<{ store: MemoryStore; host: Host; disk: Subvolum
 }
 
 describe("list and get", () => {
-  it("tell of each subvolume what it is, in the order of their making, after a reopen too", async () => {
+  it("tell what each subvolume is, in the order of their making", async () => {
     const began = Date.now();
     const { store, host } = await start();
     await host.snapshot("disk", "snap");
@@ -42,7 +42,7 @@ describe("list and get", () => {
     await again.close();
   });
 
-  it("a handle stays the same through renames; of a source that is gone nothing is told", async () => {
+  it("a handle outlives a rename, a source that is gone is not told", async () => {
     const { host, disk } = await start();
     expect(host.get("disk")).toBe(disk);
     await host.snapshot("disk", "snap");

@@ -92,7 +92,7 @@ describe("point 2: put gives back", () => {
     await host.close();
   });
 
-  it("the last put frees what is staged and not committed, and keeps what is committed", async () => {
+  it("the last put frees what is staged, and keeps what is committed", async () => {
     const { host, disk } = await start();
     const { free } = host.statistics();
     const cookie = await disk.reserve(10, B);
@@ -177,7 +177,7 @@ describe("point 3: allocate again", () => {
     await host.close();
   });
 
-  it("so does a part of it, or a range that reaches beyond it, as far as it is staged", async () => {
+  it("so does a part of it, and a range that reaches beyond it", async () => {
     const { host, disk } = await start();
     const cookie = await disk.reserve(8, B);
     const first = await disk.allocate(cookie, 8 * B, 4 * B);

@@ -4,7 +4,7 @@ import { kinds } from "../../src/format/checkpoint-values.ts";
 import type { Host } from "../../src/host/host.ts";
 import type { Subvolume } from "../../src/host/subvolume.ts";
 import { MemoryStore, placeOf } from "../support/memory-store.ts";
-import { blocks, expectBytes, expectConserved } from "./refusal.ts";
+import { blocks, expectBytes, expectConserved, unawaited } from "./refusal.ts";
 
 const B = 512;
 const OPTIONS = { cacheSize: 2 ** 22, maxDirty: 2 ** 22, journalSize: 2 ** 22 };
@@ -109,19 +109,28 @@ describe("I9: a delete is reclaimed in bounded steps, and a crash in the middle 
   it("every commit takes a bounded number of nodes apart, others go between", async () => {
     const { store, host } = await start(3000);
     const other = await host.create("other", { size: 64 * B });
-    const { nodes } = store.engineOf(host).state;
-    await host.delete("disk");
-    let most = 0;
-    let writes = 0;
-    for (let left = host.statistics().allocated; left > 0;) {
-      await other.write(0, blocks(`w${writes++} `));
-      const { allocated } = host.statistics();
-      most = Math.max(most, left - allocated);
-      left = nodes.dead.length === 0 ? 0 : allocated;
-    }
-    expect(writes).toBeGreaterThan(5);
+    const engine = store.engineOf(host);
+    const { nodes, segments } = engine.state;
+    const commits: { type: string; freed: number }[] = [];
+    const commitNow = engine.commitNow.bind(engine);
+    engine.commitNow = (plan) => {
+      const { allocated } = segments;
+      const lsn = commitNow(plan);
+      const [change] = plan.changes;
+      const type = change?.type === "record" ? change.record.type : "write";
+      commits.push({ type, freed: allocated - segments.allocated });
+      return lsn;
+    };
+    unawaited(host.delete("disk"));
+    for (let i = 0; i < 20; i++) await other.write(0, blocks(`w${i} `));
+    while (nodes.dead.length > 0) await host.flush();
+    const reclaims = commits.filter(({ type }) => type === "reclaim");
+    expect(reclaims.length).toBeGreaterThan(5);
     // A step frees no more than what 32 nodes hold.
-    expect(most).toBeLessThanOrEqual(2 * 32 * nodes.capacity * B);
+    for (const { freed } of reclaims) expect(freed).toBeLessThanOrEqual(32 * nodes.capacity);
+    const types = commits.map(({ type }) => type);
+    expect(types.indexOf("reclaim")).toBeLessThan(types.lastIndexOf("write"));
+    expect(types.indexOf("write")).toBeLessThan(types.lastIndexOf("reclaim"));
     expect(host.statistics()).toMatchObject({ allocated: B, deadNodes: 0 });
     await host.close();
   });

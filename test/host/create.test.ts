@@ -171,7 +171,7 @@ describe("a store whose data device lies elsewhere", () => {
     for (const tree of crashed) await expectUsable(await open(over(tree)));
   });
 
-  it("a device that belongs to another store is refused: EEXIST, and is left as it was", async () => {
+  it("the device of another store is refused (EEXIST) and left as it was", async () => {
     const elsewhere = await withDevice();
     const host = await open(elsewhere);
     const disk = await host.create("disk", { size: B });

@@ -179,7 +179,7 @@ describe("I1: group commit", () => {
     await host.close();
   });
 
-  it("a batch with little data costs one flush, one with much a flush of the data before it", async () => {
+  it("a small batch costs one flush, a large one a flush of its data before it", async () => {
     const { store, host, disk } = await start();
     const small = await costOf(store, async () => {
       await disk.write(0, blocks("s", 16));
@@ -197,7 +197,7 @@ describe("I1: group commit", () => {
     await host.close();
   });
 
-  it("much data is written once, to its place; little data goes there later, in long runs", async () => {
+  it("much data is written once; little data goes home later, in long runs", async () => {
     const { store, host, disk } = await start();
     const sizes: Record<"data" | "journal", number> = { data: 0, journal: 0 };
     let dataWrites = 0;

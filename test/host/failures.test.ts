@@ -231,7 +231,7 @@ describe("I7: what is under way", () => {
     await host.close().catch(() => undefined);
   });
 
-  it("a batch on its way is not acknowledged when the data's flush has failed for another", async () => {
+  it("no batch is acknowledged when the data's flush has failed for another", async () => {
     const { store, host } = await start();
     const disk = host.get("disk");
     let flushes = 0;

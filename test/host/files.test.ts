@@ -141,7 +141,7 @@ describe("a store on disk", () => {
     await host.close();
   });
 
-  it("compact moves live blocks together, snapshots included, and gives whole segments back", async () => {
+  it("compact moves live blocks, snapshots included, and gives segments back", async () => {
     const data = join(scratch(), "data");
     const host = await Host.open(scratch(), { ...OPTIONS, create: true });
     const disk = await host.create("disk", { size: 32 * MiB });

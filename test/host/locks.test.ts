@@ -191,7 +191,7 @@ describe("read-only opening", () => {
     await host.close();
   });
 
-  it("several readers may have it open at once, in other processes too; a writer may not", async () => {
+  it("several readers may have it open at once, a writer with them may not", async () => {
     await killedStore(scratch());
     const one = await Host.open(scratch(), { readOnly: true });
     const two = await Host.open(scratch(), { readOnly: true });

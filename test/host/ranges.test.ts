@@ -110,7 +110,7 @@ describe("point 8: zeroes to the byte", () => {
     }
   });
 
-  it("whole blocks of a discarded range are holes, and stay what they are when discarded again", async () => {
+  it("whole blocks of a discarded range are holes, also when discarded again", async () => {
     const { host, disk } = await start(size);
     await disk.write(0, filled(size));
     await disk.discard(B - 10, 2 * B + 20);

@@ -59,9 +59,8 @@ export function expectBytes(actual: Uint8Array, expected: Uint8Array, where = ""
   const around = (bytes: Uint8Array): string =>
     JSON.stringify(Buffer.from(bytes.subarray(at, at + 24)).toString("latin1"));
   const lengths = `${actual.length} and ${expected.length} bytes`;
-  throw new Error(
-    `${where} ${lengths} differ from byte ${at} on: ${around(actual)} in place of ${around(expected)}`,
-  );
+  const difference = `${around(actual)} in place of ${around(expected)}`;
+  throw new Error(`${where} ${lengths} differ from byte ${at} on: ${difference}`);
 }
 
 /** Lets a call go on by itself; its failure, if it has one, shows in what is looked at later. */

@@ -254,7 +254,7 @@ describe("I5: a full host", () => {
     await host.close();
   });
 
-  it("a transaction that writes a preallocated block twice needs a block more, and is refused whole", async () => {
+  it("a transaction that writes preallocated blocks twice is refused whole", async () => {
     const { host, disk } = await start();
     await disk.preallocate(500 * B, 10 * B);
     await fill(disk);

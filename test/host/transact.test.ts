@@ -190,6 +190,28 @@ describe("a transaction", () => {
   });
 });
 
+describe("the order of a transaction", () => {
+  it("that gathers at once is that of its call", async () => {
+    const { host, disk } = await start();
+    const transaction = host.transact((tx) => tx.write(disk, 3, Buffer.from("transaction")));
+    const snapshot = host.snapshot("disk", "after");
+    const write = disk.write(3, Buffer.from("WRITE"));
+    await Promise.all([transaction, snapshot, write]);
+    expect((await host.get("after").read(3, 11)).toString()).toBe("transaction");
+    expect((await disk.read(3, 11)).toString()).toBe("WRITEaction");
+    await host.close();
+  });
+
+  it("is that of submission for writes called before it, awaited or not", async () => {
+    const { host, disk } = await start();
+    const write = disk.write(3, Buffer.from("write"));
+    await host.transact((tx) => tx.write(disk, 3, Buffer.from("T")));
+    await write;
+    expect((await disk.read(3, 5)).toString()).toBe("Trite");
+    await host.close();
+  });
+});
+
 describe("a transaction that is refused changes nothing", () => {
   const cases: [string, string, (tx: Transaction, at: At) => unknown][] = [
     [
