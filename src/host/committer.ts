@@ -49,6 +49,7 @@ export class Committer {
   readonly #sealed: Batch[] = [];
   #running = false;
   #durableLsn: number;
+  #ready: Promise<unknown> = Promise.resolve();
   /** Batches that went out since the host was opened. */
   batches = 0;
 
@@ -60,6 +61,11 @@ export class Committer {
 
   get durableLsn(): number {
     return this.#durableLsn;
+  }
+
+  /** Nothing goes out, and so nothing becomes durable, before this has resolved. */
+  holdUntil(ready: Promise<unknown>): void {
+    this.#ready = ready.catch(() => undefined);
   }
 
   /** Bytes of the commits that are not in the journal yet. */
@@ -108,7 +114,11 @@ export class Committer {
   async flush(): Promise<void> {
     this.#parts.health.checkWritable();
     const batch = this.#open.commits > 0 ? this.#open : this.#sealed.at(-1);
-    if (!batch) return;
+    if (!batch) {
+      await this.#ready;
+      this.#parts.health.checkWritable();
+      return;
+    }
     batch.wanted = true;
     this.#start();
     await batch.done;
@@ -156,6 +166,7 @@ export class Committer {
 
   async #send(batch: Batch): Promise<void> {
     const { journal, pending, health } = this.#parts;
+    await this.#ready;
     health.checkWritable();
     if (batch.direct) {
       await batch.written;

@@ -191,7 +191,7 @@ async function startEngine(start: Start): Promise<Pick<OpenedHost, "engine" | "r
   });
   restore(engine, replayed);
   if (!readOnly) {
-    if (end.doubtful) await engine.checkpointer.run();
+    if (end.doubtful) engine.committer.holdUntil(engine.checkpointer.run());
     startBackground(engine);
   }
   return { engine, recovery };

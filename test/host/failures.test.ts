@@ -211,6 +211,30 @@ describe("I7: the k-th operation fails, for every k", () => {
   });
 });
 
+/**
+ * Checkpoints and large batches at the same time, `ticks` apart, of which the `k`th flush of the data
+ * fails. The system tells of lost pages once; another flush would pass without them.
+ */
+async function overlapping(ticks: number, k: number): Promise<{ flushes: number; last: string }> {
+  const { store, host } = await start();
+  const disk = host.get("disk");
+  let flushes = 0;
+  store.onOperation = (operation) => {
+    if (keyOf(operation) === "data flush" && ++flushes === k) throw new Error("lost pages");
+  };
+  await disk.write(0, blocks("a", 100));
+  const calls = [host.checkpoint()];
+  for (let i = 1; i <= 3; i++) {
+    for (let tick = 0; tick < ticks; tick++) await Promise.resolve();
+    calls.push(disk.write(i * 50 * B, blocks(`b${i} `, 150)), disk.flush());
+  }
+  calls.push(host.checkpoint());
+  const outcomes = await Promise.allSettled(calls);
+  const flushesBeforeClose = flushes;
+  await host.close().catch(() => undefined);
+  return { flushes: flushesBeforeClose, last: outcomes.at(-1)!.status };
+}
+
 describe("I7: what is under way", () => {
   it("everyone who waits is told, and nobody twice", async () => {
     const { store, host } = await start();
@@ -232,20 +256,15 @@ describe("I7: what is under way", () => {
   });
 
   it("no batch is acknowledged when the data's flush has failed for another", async () => {
-    const { store, host } = await start();
-    const disk = host.get("disk");
-    let flushes = 0;
-    store.onOperation = (operation) => {
-      if (keyOf(operation) === "data flush" && ++flushes === 1) throw new Error("lost pages");
-    };
-    await disk.write(0, blocks("a", 200));
-    const checkpoint = host.checkpoint();
-    await disk.write(200 * B, blocks("b", 200));
-    const flush = disk.flush();
-    const results = await Promise.allSettled([checkpoint, flush]);
-    expect(results.map(({ status }) => status)).toEqual(["rejected", "rejected"]);
-    expect(flushes).toBe(1);
-    await host.close().catch(() => undefined);
+    let cases = 0;
+    for (let ticks = 0; ticks < 12; ticks++) {
+      const { flushes: all } = await overlapping(ticks, Infinity);
+      for (let k = 1; k <= all; k++, cases++) {
+        const { flushes, last } = await overlapping(ticks, k);
+        expect({ k, ticks, flushes, last }).toEqual({ k, ticks, flushes: k, last: "rejected" });
+      }
+    }
+    expect(cases).toBeGreaterThan(30);
   });
 
   it("a failed submission is final too, and its blocks come back", async () => {
