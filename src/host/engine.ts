@@ -7,7 +7,6 @@
  */
 import { checkSignal } from "../base/arguments.ts";
 import { BlockspaceError } from "../base/errors.ts";
-import { blockChecksums } from "../base/checksum.ts";
 import type { OpenEnvironment } from "../checkpoint/environment.ts";
 import type { Device } from "../device/device.ts";
 import type { JournalRecord } from "../format/records.ts";
@@ -22,9 +21,9 @@ import { Checkpointer, type CheckpointerParts } from "./checkpointer.ts";
 import { Committer } from "./committer.ts";
 import { Health } from "./health.ts";
 import { PendingData } from "./pending.ts";
-import { blocksNeeded, type Plan, recordBytes, type WriteChange, writeRuns } from "./plan.ts";
-import { pieces } from "./pieces.ts";
+import { blocksNeeded, type Plan, recordBytes } from "./plan.ts";
 import { Readers } from "./readers.ts";
+import { emitRecords, holdsSubmitted } from "./records.ts";
 import { Sequencer } from "./sequencer.ts";
 
 /** Map nodes taken apart by one reclaim record. */
@@ -293,26 +292,16 @@ export class Engine {
       return this.state.lsn;
     }
     const data: Uint8Array[] = [];
-    let submitted = false;
     let records: JournalRecord[];
     try {
-      records = produceCommit(this.state, (emit) => {
-        for (const change of plan.changes) {
-          if (change.type === "write") this.#write(change, emit, data);
-          else if (change.type === "allocate") {
-            this.#allocate(change.subvolume, change.vblock, change.count, emit);
-          } else {
-            emit(change.record);
-            submitted ||= change.submitted === true;
-          }
-        }
-      });
+      records = produceCommit(this.state, (emit) => emitRecords(this, plan, emit, data));
     } catch (cause) {
       throw this.health.tear("a change of the state", cause);
     }
-    this.committer.add(records, data, submitted);
+    this.committer.add(records, data, holdsSubmitted(plan));
     this.counters.commits++;
     this.counters.records += records.length;
+    for (const block of data) this.counters.bytesWritten += block.length;
     for (const record of records) {
       if (record.type === "delete") this.changedLsn.delete(record.subvolume);
       else if ("subvolume" in record) this.changedLsn.set(record.subvolume, this.state.lsn);
@@ -320,59 +309,6 @@ export class Engine {
     plan.committed?.();
     this.#startBackground();
     return this.state.lsn;
-  }
-
-  #write(change: WriteChange, emit: (record: JournalRecord) => void, data: Uint8Array[]): void {
-    const { blockSize } = this.state.geometry;
-    const { subvolume, image } = change;
-    const count = image.length / blockSize;
-    const checksums = blockChecksums(image, blockSize);
-    const isPinned = (pblock: number): boolean => this.pinned.has(pblock);
-    for (const run of writeRuns(this.state, isPinned, {
-      subvolume,
-      vblock: change.vblock,
-      count,
-    })) {
-      let done = 0;
-      while (done < run.count) {
-        const vblock = run.vblock + done;
-        const at = vblock - change.vblock;
-        const fresh = run.inPlace === null;
-        const target = fresh
-          ? this.allocator.take(run.count - done)
-          : { pblock: run.inPlace!, count: run.count };
-        const sums = checksums.subarray(at, at + target.count);
-        const type = fresh ? "remap" : "convert";
-        emit({ type, subvolume, vblock, ...target, checksums: sums });
-        for (let i = 0; i < target.count; i++) {
-          const block = image.subarray((at + i) * blockSize, (at + i + 1) * blockSize);
-          this.pending.put(target.pblock + i, block);
-          data.push(block);
-        }
-        done += target.count;
-      }
-    }
-    this.counters.bytesWritten += image.length;
-  }
-
-  #allocate(
-    subvolume: number,
-    vblock: number,
-    count: number,
-    emit: (record: JournalRecord) => void,
-  ): void {
-    const { root } = this.state.catalogue.require(subvolume);
-    const holes = [...pieces(this.state, root, vblock, vblock + count)].filter(
-      (piece) => piece.pblock === null,
-    );
-    for (const hole of holes) {
-      let done = 0;
-      while (done < hole.count) {
-        const run = this.allocator.take(hole.count - done);
-        emit({ type: "remap", subvolume, vblock: hole.vblock + done, ...run, checksums: null });
-        done += run.count;
-      }
-    }
   }
 
   #startBackground(): void {
@@ -385,7 +321,7 @@ export class Engine {
   #wantsCheckpoint(): boolean {
     const { journalSize, cacheSize } = this.#limits;
     return (
-      this.checkpointer.journalBytesSince > journalSize / 3 || this.state.dirtyBytes > cacheSize / 2
+      this.checkpointer.journalBytesSince > journalSize / 3 || this.state.dirtyBytes > cacheSize / 4
     );
   }
 }

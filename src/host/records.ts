@@ -1,0 +1,90 @@
+/**
+ * From a plan to the records of its commit. Where a block goes is decided here, record by record:
+ * each has been applied before the next block is asked for.
+ */
+import { blockChecksums } from "../base/checksum.ts";
+import type { JournalRecord } from "../format/records.ts";
+import type { State } from "../replay/state.ts";
+import type { Allocator } from "../space/allocator.ts";
+import type { PendingData } from "./pending.ts";
+import { pieces } from "./pieces.ts";
+import { type AllocateChange, type Plan, type WriteChange, writeRuns } from "./plan.ts";
+
+/** What making records takes. */
+export interface RecordSource {
+  readonly state: State;
+  readonly allocator: Allocator;
+  readonly pending: PendingData;
+  /** Blocks that a cookie has staged where they are mapped. */
+  readonly pinned: ReadonlySet<number>;
+}
+
+type Emit = (record: JournalRecord) => void;
+
+/** Emits the records of a plan, and adds the data blocks that they speak of to `data`. */
+export function emitRecords(
+  source: RecordSource,
+  plan: Plan,
+  emit: Emit,
+  data: Uint8Array[],
+): void {
+  for (const change of plan.changes) {
+    if (change.type === "write") emitWrite(source, change, emit, data);
+    else if (change.type === "allocate") emitAllocation(source, change, emit);
+    else emit(change.record);
+  }
+}
+
+/** True when a record refers to data that was written to its place before. */
+export function holdsSubmitted(plan: Plan): boolean {
+  return plan.changes.some((change) => change.type === "record" && change.submitted === true);
+}
+
+function emitWrite(
+  source: RecordSource,
+  change: WriteChange,
+  emit: Emit,
+  data: Uint8Array[],
+): void {
+  const { state, allocator, pending, pinned } = source;
+  const { blockSize } = state.geometry;
+  const { subvolume, image } = change;
+  const checksums = blockChecksums(image, blockSize);
+  const range = { subvolume, vblock: change.vblock, count: checksums.length };
+  for (const run of writeRuns(state, (pblock) => pinned.has(pblock), range)) {
+    let done = 0;
+    while (done < run.count) {
+      const vblock = run.vblock + done;
+      const at = vblock - change.vblock;
+      const fresh = run.inPlace === null;
+      const target = fresh
+        ? allocator.take(run.count - done)
+        : { pblock: run.inPlace!, count: run.count };
+      const sums = checksums.subarray(at, at + target.count);
+      emit({ type: fresh ? "remap" : "convert", subvolume, vblock, ...target, checksums: sums });
+      for (let i = 0; i < target.count; i++) {
+        const block = image.subarray((at + i) * blockSize, (at + i + 1) * blockSize);
+        pending.put(target.pblock + i, block);
+        data.push(block);
+      }
+      done += target.count;
+    }
+  }
+}
+
+function emitAllocation(source: RecordSource, change: AllocateChange, emit: Emit): void {
+  const { state, allocator } = source;
+  const { subvolume, vblock, count } = change;
+  const { root } = state.catalogue.require(subvolume);
+  const holes = [...pieces(state, root, vblock, vblock + count)].filter(
+    (piece) => piece.pblock === null,
+  );
+  for (const hole of holes) {
+    let done = 0;
+    while (done < hole.count) {
+      const run = allocator.take(hole.count - done);
+      emit({ type: "remap", subvolume, vblock: hole.vblock + done, ...run, checksums: null });
+      done += run.count;
+    }
+  }
+}
