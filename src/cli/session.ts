@@ -1,4 +1,5 @@
 /** What every command of a run shares: the global options, the output, the way to say something. */
+import { isatty } from "node:tty";
 import picocolors from "picocolors";
 import type { Interruption } from "./interruption.ts";
 import { Output } from "./output.ts";
@@ -57,7 +58,8 @@ export class Session {
   }
 }
 
+/** Asked of the system: a stream that is no terminal has no `isTTY`, and CI is not to decide. */
 function colorsFor(stream: NodeJS.WriteStream): Colors {
   const { NO_COLOR, TERM } = process.env;
-  return picocolors.createColors(stream.isTTY && !NO_COLOR && TERM !== "dumb");
+  return picocolors.createColors(isatty(stream.fd) && !NO_COLOR && TERM !== "dumb");
 }

@@ -2,7 +2,15 @@
 import { mkdir, stat, truncate, writeFile } from "node:fs/promises";
 import { describe, expect, it } from "vitest";
 import { GiB, KiB, MiB } from "../../src/index.ts";
-import { blockspace, blockspaceJson, failure, inspect, makeStore, scratch } from "./blockspace.ts";
+import {
+  blockspace,
+  blockspaceJson,
+  failure,
+  inspect,
+  makeStore,
+  run,
+  scratch,
+} from "./blockspace.ts";
 
 const at = scratch();
 
@@ -117,6 +125,8 @@ describe("info", () => {
   it("does not colour what is no terminal, whatever CI says", async () => {
     await makeStore(at("s"));
     expect(await blockspace("list", at("s"))).not.toContain("\u001b");
+    const failed = await run(["list", at("none")], { env: { CI: "true" } });
+    expect(failed.stderr).not.toContain("\u001b");
   });
 });
 
