@@ -1,5 +1,4 @@
 /** What every command of a run shares: the global options, the output, the way to say something. */
-import { isatty } from "node:tty";
 import picocolors from "picocolors";
 import type { Interruption } from "./interruption.ts";
 import { Output } from "./output.ts";
@@ -58,8 +57,8 @@ export class Session {
   }
 }
 
-/** Asked of the system: a stream that is no terminal has no `isTTY`, and CI is not to decide. */
-function colorsFor(stream: NodeJS.WriteStream): Colors {
+/** A stream that is no terminal has no `isTTY` at all; without a plain answer CI would decide. */
+function colorsFor(stream: { isTTY?: boolean }): Colors {
   const { NO_COLOR, TERM } = process.env;
-  return picocolors.createColors(isatty(stream.fd) && !NO_COLOR && TERM !== "dumb");
+  return picocolors.createColors(stream.isTTY === true && !NO_COLOR && TERM !== "dumb");
 }
