@@ -286,7 +286,7 @@ export class Engine {
    */
   commitNow(plan: Plan): number {
     this.health.checkWritable();
-    checkCommitSize(recordBytes(this.state.geometry.blockSize, plan));
+    checkCommitSize(recordBytes(this.state, this.allocator, plan));
     if (plan.changes.length === 0) {
       plan.committed?.();
       return this.state.lsn;

@@ -4,6 +4,7 @@
  */
 import type { JournalRecord } from "../format/records.ts";
 import type { State } from "../replay/state.ts";
+import type { Allocator } from "../space/allocator.ts";
 import { pieces } from "./pieces.ts";
 
 /** About what one block of a write costs in records, at worst. */
@@ -77,6 +78,19 @@ export function writeRuns(
   return runs;
 }
 
+/** Records of an allocation, at worst: one for each run, and a run ends with its hole. */
+function allocationRuns(state: State, allocator: Allocator, change: AllocateChange): number {
+  const { root } = state.catalogue.require(change.subvolume);
+  let holes = 0;
+  let blocks = 0;
+  for (const piece of pieces(state, root, change.vblock, change.vblock + change.count)) {
+    if (piece.pblock !== null) continue;
+    holes++;
+    blocks += piece.count;
+  }
+  return holes + allocator.runsAtMost(blocks);
+}
+
 function extend(runs: WriteRun[], vblock: number, count: number, inPlace: number | null): void {
   const last = runs.at(-1);
   const next = last && last.inPlace !== null ? last.inPlace + last.count : null;
@@ -127,12 +141,12 @@ export function blocksNeeded(
 }
 
 /** About the bytes that the records of a plan take, at worst. */
-export function recordBytes(blockSize: number, plan: Plan): number {
+export function recordBytes(state: State, allocator: Allocator, plan: Plan): number {
   let blocks = plan.changes.length;
   for (const change of plan.changes) {
-    if (change.type === "write") blocks += change.image.length / blockSize;
-    else if (change.type === "record" && "checksums" in change.record)
-      blocks += change.record.count;
+    if (change.type === "write") blocks += change.image.length / state.geometry.blockSize;
+    else if (change.type === "allocate") blocks += allocationRuns(state, allocator, change);
+    else if ("checksums" in change.record) blocks += change.record.count;
   }
   return blocks * RECORD_BYTES_PER_BLOCK;
 }

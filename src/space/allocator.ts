@@ -56,6 +56,17 @@ export class Allocator {
     return this.take(count);
   }
 
+  /** How many runs `count` blocks are taken in, at worst. */
+  runsAtMost(count: number): number {
+    const { segments, segmentBlocks } = this.#geometry;
+    let whole = 0;
+    for (let i = 0; i < segments && whole * segmentBlocks < count; i++) {
+      if (this.used(i) === 0) whole++;
+    }
+    const restOfOpen = Math.min(count, segmentBlocks);
+    return restOfOpen + whole + Math.max(0, count - whole * segmentBlocks);
+  }
+
   hold(run: BlockRun): void {
     this.#mark(run, 1);
   }

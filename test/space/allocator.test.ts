@@ -211,4 +211,23 @@ describe("Allocator", () => {
     here.claim(here.allocator.take(2));
     expect(here.allocator.takeWhole(2, 0)).toEqual({ pblock: 8, count: 2 });
   });
+
+  // A preallocation on a fragmented host could outgrow a journal frame, and take the host with it.
+  it("knows how many runs a number of blocks takes at worst", async () => {
+    const scenario = fc.tuple(fc.array(moves, { maxLength: 120, size: "max" }), fc.nat(80));
+    const property = fc.asyncProperty(scenario, async ([history, wanted]) => {
+      const here = await space(96);
+      for (const move of history) make(here, move);
+      const count = Math.min(wanted, here.count("free"));
+      const bound = here.allocator.runsAtMost(count);
+      let taken = 0;
+      for (let left = count; left > 0; taken++) {
+        const run = here.allocator.take(left);
+        here.claim(run);
+        left -= run.count;
+      }
+      expect(taken).toBeLessThanOrEqual(bound);
+    });
+    await fc.assert(property, runs(300));
+  });
 });
