@@ -5,30 +5,9 @@
 import { describe, expect, it } from "vitest";
 import type { ErrorCode } from "../../src/base/errors.ts";
 import type { Host } from "../../src/host/host.ts";
-import type { Subvolume } from "../../src/host/subvolume.ts";
-import type { Cookie } from "../../src/space/cookie.ts";
-import { MemoryStore } from "../support/memory-store.ts";
-import { blocks, picture, refusal } from "./refusal.ts";
+import { type At, B, blocks, picture, refusal, start } from "./refusal.ts";
 
-const B = 512;
 const BIG = 2 ** 53;
-
-interface At {
-  host: Host;
-  disk: Subvolume;
-  snapshot: Subvolume;
-  cookie: Cookie;
-}
-
-async function start(): Promise<At & { store: MemoryStore }> {
-  const store = MemoryStore.create();
-  const host = await store.open();
-  const disk = await host.create("disk", { size: 16 * B });
-  await disk.write(0, blocks("x", 4));
-  const snapshot = await host.snapshot("disk", "snap");
-  const cookie = await disk.reserve(4, B);
-  return { store, host, disk, snapshot, cookie };
-}
 
 /** Numbers that are no offsets, as they are and as a message shows them. */
 const notWhole: [string, unknown][] = [

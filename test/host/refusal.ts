@@ -4,6 +4,31 @@
 import { expect } from "vitest";
 import { BlockspaceError } from "../../src/base/errors.ts";
 import type { Host } from "../../src/host/host.ts";
+import type { Subvolume } from "../../src/host/subvolume.ts";
+import type { Cookie } from "../../src/space/cookie.ts";
+import { MemoryStore } from "../support/memory-store.ts";
+
+/** The block size of a store in memory. */
+export const B = 512;
+
+/** What calls are made on. */
+export interface At {
+  host: Host;
+  disk: Subvolume;
+  snapshot: Subvolume;
+  cookie: Cookie;
+}
+
+/** A store in memory with one subvolume of 16 blocks, a snapshot of it, and a cookie. */
+export async function start(): Promise<At & { store: MemoryStore }> {
+  const store = MemoryStore.create();
+  const host = await store.open();
+  const disk = await host.create("disk", { size: 16 * B });
+  await disk.write(0, blocks("x", 4));
+  const snapshot = await host.snapshot("disk", "snap");
+  const cookie = await disk.reserve(4, B);
+  return { store, host, disk, snapshot, cookie };
+}
 
 /** The error that a call ends with, thrown at once or later; it must be one of our own. */
 export async function refusal(call: () => unknown): Promise<BlockspaceError> {
