@@ -80,7 +80,7 @@ const copiedKinds = [
 function* everythingElse(newest: Environment, changed: ReadonlySet<number>): Generator<Change> {
   for (const kind of copiedKinds) {
     for (const { id, value } of newest.scan(kind)) {
-      if (!changed.has(packKey(kind, id))) yield { kind, id, value: value.slice() };
+      if (!changed.has(packKey(kind, id))) yield { kind, id, value: new Uint8Array(value) };
     }
   }
 }

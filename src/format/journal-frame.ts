@@ -184,11 +184,6 @@ export function decodeFrame(
   return { commits, data: frame.subarray(start + header.commitsLength, header.length) };
 }
 
-/** True when the frame carries the data of its written records, in their order. */
-export function carriesData(header: FrameHeader): boolean {
-  return (header.flags & HAS_DATA) !== 0;
-}
-
 /** The first block of a journal file, of `alignment` bytes. */
 export function encodeFileHeader(
   facts: Omit<JournalFileHeader, "magic" | "checksum">,

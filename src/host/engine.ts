@@ -143,11 +143,6 @@ export class Engine {
     this.health.checkWritable();
   }
 
-  /** Nothing new is begun any more. */
-  get closing(): boolean {
-    return this.#closing;
-  }
-
   checkOpen(): void {
     if (this.#closing) throw new BlockspaceError("ECLOSED", "the host is closed");
   }

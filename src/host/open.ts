@@ -18,6 +18,7 @@ import { keepSegmentsFree } from "./cleaner.ts";
 import { Engine } from "./engine.ts";
 import { checkOptions, limitsOf, newStoreLayout, type OpenHostOptions } from "./options.ts";
 import {
+  checkpointDirectory,
   createStore,
   exists,
   journalDirectory,
@@ -159,7 +160,7 @@ async function startEngine(start: Start): Promise<Pick<OpenedHost, "engine" | "r
     storeId: superblock.uuid.subarray(0, 8),
     alignment: superblock.journalAlignment,
   };
-  const open = parts.environments(parts.directory.directory("checkpoint"), readOnly);
+  const open = parts.environments(checkpointDirectory(parts), readOnly);
   const openEnvironment: OpenEnvironment = async (name, anew) => {
     const environment = await open(name, anew);
     closers.push(() => environment.close());

@@ -93,7 +93,7 @@ export class BusyBlocks {
 
   /** Takes up what the newest checkpoint stored. */
   load(segment: number, bitmap: Uint8Array): void {
-    this.#former.set(segment, bitmap.slice());
+    this.#former.set(segment, new Uint8Array(bitmap));
     const blocks = blocksSet(bitmap);
     this.perSegment[segment]! += blocks;
     this.#count += blocks;
