@@ -103,6 +103,15 @@ function operation(crashes: boolean): fc.Arbitrary<HostOperation> {
   );
 }
 
+/** More than 96 blocks hold, so that every history begins full; chance alone once never was. */
+const filling: HostOperation[] = [
+  { type: "create", size: 20_000 },
+  { type: "create", size: 20_000 },
+  ...[0, 1, 2].map((index) => {
+    return { type: "preallocate" as const, on: index, at: 0, length: 20_000 };
+  }),
+];
+
 async function live(
   store: MemoryStore,
   history: HostOperation[],
@@ -135,7 +144,7 @@ describe("a host against a model", () => {
         fc.array(operation(true), { maxLength: 60, size: "max" }),
         async (history) => {
           const store = MemoryStore.create({ capacityBlocks: 96, segmentBlocks: 8 });
-          refused += (await live(store, history, false)).refused;
+          refused += (await live(store, [...filling, ...history], false)).refused;
         },
       ),
       { numRuns: 100 },
