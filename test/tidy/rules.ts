@@ -15,6 +15,7 @@ export type Rule = (files: readonly SourceFile[]) => string[];
 const rooms: readonly (readonly string[])[] = [
   ["base"],
   ["device"],
+  ["testing"],
   ["format"],
   ["journal"],
   ["map"],
@@ -22,6 +23,7 @@ const rooms: readonly (readonly string[])[] = [
   ["space"],
   ["replay"],
   ["host"],
+  ["testing-store"],
   ["fsck", "nbd"],
   ["cli"],
   ["index"],
@@ -39,9 +41,9 @@ const maxColumns = 100;
 /** The title of a test is a sentence in one string. */
 const maxTestColumns = 120;
 
-/** The room of a path in `src/`: its first folder, or `index` for `src/index.ts`. */
+/** The room of a path in `src/`: its first folder, or `index` for an entry point of the package. */
 function roomOf(path: string): string | undefined {
-  if (path === "src/index.ts") return "index";
+  if (path === "src/index.ts" || path === "src/testing.ts") return "index";
   return /^src\/([^/]+)\//.exec(path)?.[1];
 }
 

@@ -1,0 +1,99 @@
+/**
+ * The {@link Directory} face of a simulated disk: what a store opens instead of a directory of
+ * files. Locks are those of the running process: neither a crash nor a kill takes them along.
+ */
+import { BlockspaceError } from "../base/errors.ts";
+import type { CreateOptions, Directory, Lock } from "../device/device.ts";
+import { entryError, ioError } from "../device/medium-error.ts";
+import type { SimulatedDisk } from "./disk.ts";
+import { SimulatedDevice } from "./simulated-device.ts";
+
+export class SimulatedDirectory implements Directory {
+  readonly path: string;
+  readonly disk: SimulatedDisk;
+
+  /** The folder under `path`, which need not be there yet. */
+  constructor(disk: SimulatedDisk, path = "") {
+    this.disk = disk;
+    this.path = path;
+  }
+
+  async list(): Promise<string[]> {
+    return this.disk.find(this.path)?.is === "folder" ? this.disk.list(this.path) : [];
+  }
+
+  async open(name: string, mode: "read" | "write"): Promise<SimulatedDevice> {
+    const path = this.#pathOf(name);
+    const file = attempt("open", path, () => this.disk.file(path));
+    return new SimulatedDevice(this.disk, file, mode);
+  }
+
+  async create(name: string, options: CreateOptions): Promise<SimulatedDevice> {
+    const path = this.#pathOf(name);
+    const file = attempt("create", path, () => this.disk.createFile(path, options.size));
+    return new SimulatedDevice(this.disk, file, "write");
+  }
+
+  async rename(from: string, to: string): Promise<void> {
+    const path = this.#pathOf(from);
+    attempt("rename", path, () => this.disk.rename(path, this.#pathOf(to)));
+  }
+
+  async remove(name: string): Promise<void> {
+    const path = this.#pathOf(name);
+    attempt("remove", path, () => this.disk.remove(path, "file"));
+  }
+
+  async sync(): Promise<void> {
+    attempt("sync", this.path, () => this.disk.syncFolder(this.path));
+  }
+
+  directory(name: string): SimulatedDirectory {
+    return new SimulatedDirectory(this.disk, this.#pathOf(name));
+  }
+
+  /** The new names are durable only after the directories above have been synced. */
+  async ensure(): Promise<void> {
+    const names = this.path.split("/").filter((part) => part !== "");
+    for (let depth = 1; depth <= names.length; depth++) {
+      const path = `/${names.slice(0, depth).join("/")}`;
+      const found = this.disk.find(path);
+      if (found?.is === "file") throw ioError("creation", { path }, new Error(`${path} is a file`));
+      if (!found) attempt("create", path, () => this.disk.createFolder(path));
+    }
+  }
+
+  async lock(name: string, mode: "exclusive" | "shared"): Promise<Lock> {
+    const path = this.#pathOf(name);
+    const missing = this.disk.find(path) === undefined;
+    const { node } = attempt("lock", path, () =>
+      missing && mode === "exclusive" ? this.disk.createFile(path) : this.disk.file(path),
+    );
+    const { locks } = this.disk;
+    const holders = locks.get(node) ?? 0;
+    if (mode === "exclusive" ? holders !== 0 : holders < 0) {
+      throw new BlockspaceError("ELOCKED", `${path} is locked by another holder`, { path });
+    }
+    const share = mode === "exclusive" ? -1 : 1;
+    locks.set(node, holders + share);
+    let held = true;
+    return {
+      release: async () => {
+        if (held) locks.set(node, locks.get(node)! - share);
+        held = false;
+      },
+    };
+  }
+
+  #pathOf(name: string): string {
+    return `${this.path}/${name}`;
+  }
+}
+
+function attempt<T>(what: string, path: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw entryError(what, path, error);
+  }
+}
