@@ -156,11 +156,12 @@ export class SimulatedDisk {
     const put = { ...this.#tree.place(to, "rename"), ...found };
     const inTheWay = this.#tree.find(to);
     if (inTheWay?.node === found.node) return;
+    if (`${to}/`.startsWith(`${from}/`)) fail("EINVAL", "rename", to);
+    if (`${from}/`.startsWith(`${to}/`)) fail("ENOTEMPTY", "rename", to);
     if (inTheWay?.is === "folder") {
       if (found.is === "file") fail("EISDIR", "rename", to);
       if (this.#tree.namesOf(inTheWay.node).size > 0) fail("ENOTEMPTY", "rename", to);
     } else if (inTheWay && found.is === "folder") fail("ENOTDIR", "rename", to);
-    if (found.is === "folder" && `${to}/`.startsWith(`${from}/`)) fail("EINVAL", "rename", to);
     this.#perform({ kind: "rename", path: from }, [{ type: "names", drop, put }]);
   }
 
@@ -185,7 +186,19 @@ export class SimulatedDisk {
   syncFolder(path: string): Done {
     const found = this.#tree.find(path) ?? fail("ENOENT", "open", path);
     if (found.is === "file") fail("ENOTDIR", "fsync", path);
-    return this.#perform({ kind: "sync", path }, [{ type: "synced", folder: found.node }]);
+    return this.syncFoundFolder({ node: found.node, path });
+  }
+
+  /** The same of a folder that was found before, whatever its name is now. */
+  syncFoundFolder({ node, path }: { node: NodeNumber; path: string }): Done {
+    return this.#perform({ kind: "sync", path }, [{ type: "synced", folder: node }]);
+  }
+
+  /** A program asks for a descriptor. Nothing changes, but the hook may refuse. */
+  open(path: string): Done {
+    const fault = this.#announce({ kind: "open", path });
+    if (fault?.type === "fail") fail(fault.code, "open", path);
+    return { entry: undefined, bytes: 0, delayTurns: turnsOf(fault) };
   }
 
   // Bytes.
@@ -204,6 +217,7 @@ export class SimulatedDisk {
   read({ node, path }: FoundFile, target: Uint8Array, offset: number): Done {
     const operation: Operation = { kind: "read", path, offset, length: target.length };
     const fault = this.#announce(operation);
+    if (fault?.type === "fail") fail(fault.code, "read", path);
     const bytes = this.#bytes(node);
     const from = fault?.type === "misdirect" ? fault.offset : offset;
     const most = fault?.type === "short" ? fault.bytes : target.length;

@@ -20,6 +20,8 @@ export interface Operation {
     | "remove"
     | "rename"
     | "sync"
+    /** Of a descriptor: it has no effect, but may fail, as with `EMFILE`. */
+    | "open"
     /** Of a cell. */
     | "commit";
   /** The file or entry; for `sync` the folder, for `rename` the name that it had. */

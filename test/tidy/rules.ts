@@ -32,6 +32,7 @@ const rooms: readonly (readonly string[])[] = [
 /** The only places of `src/` that touch the file system themselves, and why. */
 const fileSystemRooms: Readonly<Record<string, string>> = {
   device: "the media: files and block devices are read and written here, for every other room",
+  testing: "its faces take the numbers of flags and the shapes of calls from there, nothing else",
   checkpoint: "lmdb takes a path, so its directory is made, measured and removed beside it",
   cli: "reads and writes the user's own files: images, standard input and output",
 };

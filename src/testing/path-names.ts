@@ -1,0 +1,62 @@
+/**
+ * Paths as programs give them, and what they lead to on a simulated disk. Relative paths begin at
+ * the root; `..` is taken away from the text, which is right where there are no symbolic links.
+ */
+import type { PathLike } from "node:fs";
+import { dirname, resolve } from "node:path/posix";
+import { fileURLToPath } from "node:url";
+import { systemError } from "./disk-errors.ts";
+import type { SimulatedDisk } from "./disk.ts";
+import type { FoundNode } from "./file-stats.ts";
+
+export interface PathName {
+  /** As the program gave it, for its errors. */
+  given: string;
+  /** From the root on, for the disk and its hook. */
+  path: string;
+}
+
+export function nameOf(path: PathLike): PathName {
+  const given = textOf(path);
+  if (given.includes("\0")) {
+    const error = new TypeError("The argument 'path' must be a string without null bytes");
+    throw Object.assign(error, { code: "ERR_INVALID_ARG_VALUE" });
+  }
+  return { given, path: resolve("/", given) };
+}
+
+function textOf(path: PathLike): string {
+  if (typeof path === "string") return path;
+  if (path instanceof URL) return fileURLToPath(path);
+  if (path instanceof Uint8Array) return Buffer.from(path).toString();
+  const error = new TypeError(`The "path" argument must be a string, a Buffer or a URL`);
+  throw Object.assign(error, { code: "ERR_INVALID_ARG_TYPE" });
+}
+
+/** The folder above must be there: `ENOENT`, or `ENOTDIR` where a file stands in the way. */
+export function checkAbove(disk: SimulatedDisk, { given, path }: PathName): void {
+  if (given === "") throw systemError("ENOENT", "stat");
+  let above = dirname(path);
+  if (disk.find(above)?.is === "folder") return;
+  while (!disk.find(above)) above = dirname(above);
+  throw systemError(disk.find(above)?.is === "file" ? "ENOTDIR" : "ENOENT", "stat");
+}
+
+/** What is there, if the folder above is. A slash at the end asks for a folder. */
+export function lookup(disk: SimulatedDisk, name: PathName): FoundNode | undefined {
+  checkAbove(disk, name);
+  const found = disk.find(name.path);
+  if (found?.is === "file" && endsInSlash(name)) throw systemError("ENOTDIR", "stat");
+  return found;
+}
+
+/** The same, where something must be. */
+export function existing(disk: SimulatedDisk, name: PathName): FoundNode {
+  const found = lookup(disk, name);
+  if (!found) throw systemError("ENOENT", "stat");
+  return found;
+}
+
+export function endsInSlash({ given }: PathName): boolean {
+  return given.endsWith("/");
+}
