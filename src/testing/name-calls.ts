@@ -5,7 +5,7 @@
  */
 import type { BigIntStats, Dirent, OpenMode, PathLike, Stats, StatOptions } from "node:fs";
 import { asCall, systemError } from "./disk-errors.ts";
-import type { FoundFile, SimulatedDisk } from "./disk.ts";
+import type { Done, FoundFile, SimulatedDisk } from "./disk.ts";
 import { accessOf, type FileAccess } from "./file-flags.ts";
 import { entryOf, type FoundNode, statsOf } from "./file-stats.ts";
 import { OpenFiles } from "./open-files.ts";
@@ -25,13 +25,9 @@ export class NameCalls {
   *open(path: PathLike, flags?: OpenMode | null): Steps<number> {
     const name = nameOf(path);
     const access = accessOf(flags);
-    const { opened, fd } = asCall({ syscall: "open", path: name.given }, () => {
-      this.#files.checkFree();
-      const opened = this.#disk.open(name.path);
-      const found = this.#findOrCreate(name, access);
-      return { opened, fd: this.#files.add({ ...found, path: name.path, access, position: 0 }) };
-    });
-    yield opened;
+    const call = { syscall: "open", path: name.given };
+    const { asked, fd } = asCall(call, () => this.#openNow(name, access));
+    yield asked;
     return fd;
   }
 
@@ -108,6 +104,13 @@ export class NameCalls {
   realpath(path: PathLike): string {
     this.find(path, "realpath");
     return nameOf(path).path;
+  }
+
+  #openNow(name: PathName, access: FileAccess): { asked: Done; fd: number } {
+    this.#files.checkFree();
+    const asked = this.#disk.open(name.path);
+    const found = this.#findOrCreate(name, access);
+    return { asked, fd: this.#files.add({ ...found, path: name.path, access, position: 0 }) };
   }
 
   #findOrCreate(name: PathName, access: FileAccess): FoundNode {
