@@ -45,7 +45,7 @@ export class SimulatedDisk {
   onOperation: OnOperation | undefined;
   /** Everything with an effect so far, when the disk records. */
   readonly trace: TraceEntry[] = [];
-  /** By node, those who hold a lock on it: the number of shared ones, or -1 for an exclusive one. */
+  /** By node, who holds a lock on it: the number of shared holders, or -1 for an exclusive one. */
   readonly locks: Map<NodeNumber, number> = new Map();
   readonly #record: boolean;
   readonly #start: DiskImage;
@@ -368,8 +368,8 @@ function flip(bytes: Uint8Array, bit: number): void {
 }
 
 /**
- * A third of the writes lost, a third torn by sectors, a third kept; half of the sizes; of the names
- * as many as chance will have.
+ * A third of the writes lost, a third torn by sectors, a third kept; half of the sizes; of the
+ * names as many as chance will have.
  */
 function randomFate(random: Random): (unit: Unit) => Fate {
   return (unit) => {

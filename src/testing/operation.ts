@@ -11,6 +11,7 @@ import type { CellImage, NodeNumber } from "./disk-image.ts";
 
 export interface Operation {
   kind:
+    | "open"
     | "read"
     | "write"
     | "resize"
