@@ -113,7 +113,7 @@ export class DescriptorCalls {
     const { append, durable } = file.access;
     const at = append ? this.#disk.sizeOf(file.node) : (position ?? file.position);
     const done = this.#disk.write(file, bytes, at);
-    if (append || position === null) file.position = at + done.bytes;
+    if (position === null) file.position = at + done.bytes;
     if (!durable) return done;
     const flushed = this.#disk.flush(file);
     const delayTurns = done.delayTurns + flushed.delayTurns;

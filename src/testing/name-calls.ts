@@ -45,7 +45,8 @@ export class NameCalls {
   link(from: PathLike, to: PathLike): void {
     this.#onTwo("link", from, to, (source, target) => {
       const found = existing(this.#disk, source);
-      if (lookup(this.#disk, target)) throw systemError("EEXIST", "link");
+      checkAbove(this.#disk, target);
+      if (this.#disk.find(target.path)) throw systemError("EEXIST", "link");
       if (endsInSlash(target)) throw systemError("ENOENT", "link");
       if (found.is === "folder") throw systemError("EPERM", "link");
       this.#disk.link(source.path, target.path);

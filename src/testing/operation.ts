@@ -11,6 +11,7 @@ import type { CellImage, NodeNumber } from "./disk-image.ts";
 
 export interface Operation {
   kind:
+    /** Asking for a descriptor has no effect, but may fail, as with `EMFILE`. */
     | "open"
     | "read"
     | "write"
@@ -21,8 +22,6 @@ export interface Operation {
     | "remove"
     | "rename"
     | "sync"
-    /** Of a descriptor: it has no effect, but may fail, as with `EMFILE`. */
-    | "open"
     /** Of a cell. */
     | "commit";
   /** The file or entry; for `sync` the folder, for `rename` the name that it had. */

@@ -1,9 +1,9 @@
 /**
  * Paths as programs give them, and what they lead to on a simulated disk. Relative paths begin at
- * the root; `..` is taken away from the text, which is right where there are no symbolic links.
+ * the root. There are no symbolic links, so the text alone says what a path leads to.
  */
 import type { PathLike } from "node:fs";
-import { dirname, resolve } from "node:path/posix";
+import { resolve } from "node:path/posix";
 import { fileURLToPath } from "node:url";
 import { systemError } from "./disk-errors.ts";
 import type { SimulatedDisk } from "./disk.ts";
@@ -33,13 +33,17 @@ function textOf(path: PathLike): string {
   throw Object.assign(error, { code: "ERR_INVALID_ARG_TYPE" });
 }
 
-/** The folder above must be there: `ENOENT`, or `ENOTDIR` where a file stands in the way. */
-export function checkAbove(disk: SimulatedDisk, { given, path }: PathName): void {
+/** All on the way must be folders: `ENOENT`, or `ENOTDIR` where a file stands in the way. */
+export function checkAbove(disk: SimulatedDisk, { given }: PathName): void {
   if (given === "") throw systemError("ENOENT", "stat");
-  let above = dirname(path);
-  if (disk.find(above)?.is === "folder") return;
-  while (!disk.find(above)) above = dirname(above);
-  throw systemError(disk.find(above)?.is === "file" ? "ENOTDIR" : "ENOENT", "stat");
+  const parts = given.split("/").filter((part) => part !== "");
+  let above = "/";
+  for (const part of parts.slice(0, -1)) {
+    above = resolve(above, part);
+    const found = disk.find(above);
+    if (!found) throw systemError("ENOENT", "stat");
+    if (found.is === "file") throw systemError("ENOTDIR", "stat");
+  }
 }
 
 /** What is there, if the folder above is. A slash at the end asks for a folder. */

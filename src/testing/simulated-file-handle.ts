@@ -51,7 +51,7 @@ export class SimulatedFileHandle {
       typeof options === "object" && options !== null && (options as ReadOptions).buffer;
     const buffer = given ?? (fresh || Buffer.alloc(readBytes));
     const { bytes, position: at } = readTransfer(buffer, options, length, position);
-    const bytesRead = await this.#run((fd) => this.#calls.descriptors.read(fd, bytes, at));
+    const bytesRead = await this.#run("read", (fd) => this.#calls.descriptors.read(fd, bytes, at));
     return { bytesRead, buffer };
   }
 
@@ -61,7 +61,9 @@ export class SimulatedFileHandle {
   ): Promise<{ bytesRead: number; buffers: readonly View[] }> {
     const at = position ?? null;
     const targets = buffers.map(viewOf);
-    const bytesRead = await this.#run((fd) => this.#calls.descriptors.readv(fd, targets, at));
+    const bytesRead = await this.#run("readv", (fd) =>
+      this.#calls.descriptors.readv(fd, targets, at),
+    );
     return { bytesRead, buffers };
   }
 
@@ -73,7 +75,9 @@ export class SimulatedFileHandle {
   ): Promise<{ bytesWritten: number; buffer: T }> {
     const place = writeTransfer(data, offsetOrOptions, lengthOrEncoding, position);
     const { bytes, position: at } = place;
-    const bytesWritten = await this.#run((fd) => this.#calls.descriptors.write(fd, bytes, at));
+    const bytesWritten = await this.#run("write", (fd) =>
+      this.#calls.descriptors.write(fd, bytes, at),
+    );
     return { bytesWritten, buffer: data };
   }
 
@@ -83,19 +87,24 @@ export class SimulatedFileHandle {
   ): Promise<{ bytesWritten: number; buffers: readonly View[] }> {
     const bytes = Buffer.concat(buffers.map(viewOf));
     const at = position ?? null;
-    const bytesWritten = await this.#run((fd) => this.#calls.descriptors.write(fd, bytes, at));
+    const bytesWritten = await this.#run("writev", (fd) =>
+      this.#calls.descriptors.write(fd, bytes, at),
+    );
     return { bytesWritten, buffers };
   }
 
   /** From where it stands to the end. */
   async readFile(options?: ContentArgument): Promise<Buffer | string> {
-    return contentOf(await this.#run((fd) => this.#calls.descriptors.readToEnd(fd)), options);
+    return contentOf(
+      await this.#run("readFile", (fd) => this.#calls.descriptors.readToEnd(fd)),
+      options,
+    );
   }
 
   /** From where it stands on; nothing is cut off. */
   async writeFile(data: unknown, options?: ContentArgument): Promise<void> {
     const bytes = bytesOf(data, contentOptions(options).encoding);
-    await this.#run((fd) => this.#calls.descriptors.writeAll(fd, bytes));
+    await this.#run("writeFile", (fd) => this.#calls.descriptors.writeAll(fd, bytes));
   }
 
   /** As node has it: the same as `writeFile`. */
@@ -104,15 +113,15 @@ export class SimulatedFileHandle {
   }
 
   async truncate(size?: number | null): Promise<void> {
-    await this.#run((fd) => this.#calls.descriptors.truncate(fd, size ?? 0));
+    await this.#run("ftruncate", (fd) => this.#calls.descriptors.truncate(fd, size ?? 0));
   }
 
   async sync(): Promise<void> {
-    await this.#run((fd) => this.#calls.descriptors.sync(fd, "fsync"));
+    await this.#run("fsync", (fd) => this.#calls.descriptors.sync(fd, "fsync"));
   }
 
   async datasync(): Promise<void> {
-    await this.#run((fd) => this.#calls.descriptors.sync(fd, "fdatasync"));
+    await this.#run("fdatasync", (fd) => this.#calls.descriptors.sync(fd, "fdatasync"));
   }
 
   async stat(options?: StatOptions): Promise<Stats | BigIntStats> {
@@ -144,13 +153,15 @@ export class SimulatedFileHandle {
     await this.close();
   }
 
-  async #run<T>(steps: (fd: number) => Steps<T>): Promise<T> {
-    const call = runInTurns(this.#disk, steps(this.#fd));
-    this.#underWay.add(call);
+  /** `call` is what node calls it when the handle is closed. */
+  async #run<T>(call: string, steps: (fd: number) => Steps<T>): Promise<T> {
+    this.#calls.descriptors.check(this.#fd, call);
+    const result = runInTurns(this.#disk, steps(this.#fd));
+    this.#underWay.add(result);
     try {
-      return await call;
+      return await result;
     } finally {
-      this.#underWay.delete(call);
+      this.#underWay.delete(result);
     }
   }
 

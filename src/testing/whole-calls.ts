@@ -55,20 +55,20 @@ export class WholeCalls {
 
   /** Makes those above as well; the first that was new, as the program would name it. */
   mkdirs(path: PathLike): string | undefined {
-    const { given, path: whole } = nameOf(path);
+    const { given } = nameOf(path);
     if (given === "") this.names.mkdir(given);
-    if (this.#disk.find(whole)?.is === "folder") return undefined;
-    const parts = given.split("/");
+    const parts = given.replace(/\/+$/, "").split("/");
     let first: string | undefined;
     for (let count = 1; count <= parts.length; count++) {
-      const part = parts.slice(0, count).join("/");
+      const isLast = count === parts.length;
+      const part = isLast ? given : parts.slice(0, count).join("/");
       if (part === "" || this.#disk.find(nameOf(part).path)?.is === "folder") continue;
       try {
         this.names.mkdir(part);
       } catch (error) {
-        const code = (error as NodeJS.ErrnoException).code;
-        const last = count === parts.length;
-        throw code === "EEXIST" && !last ? systemError("ENOTDIR", "mkdir", given) : error;
+        const needsFolder = !isLast || given.endsWith("/");
+        const isInTheWay = needsFolder && (error as NodeJS.ErrnoException).code === "EEXIST";
+        throw isInTheWay ? systemError("ENOTDIR", "mkdir", given) : error;
       }
       first ??= part;
     }
@@ -110,19 +110,26 @@ export class WholeCalls {
     }
   }
 
+  /** Node removes the copy when it cannot be finished, also where a file was before. */
   *#copy(from: PathLike, to: PathLike, mode: number | undefined): Steps<void> {
     const { descriptors, names } = this;
-    const source = names.find(from, "copyfile");
-    if (source.is === "folder") throw systemError("EISDIR", "copyfile");
-    // Not emptied at once, for it may be the source.
-    const flags = constants.O_WRONLY | constants.O_CREAT;
-    const fd = yield* names.open(to, refusesToReplace(mode) ? "wx" : flags);
+    const source = yield* names.open(from, "r");
     try {
-      if (names.find(to, "copyfile").node === source.node) return;
-      yield* descriptors.truncate(fd, 0);
-      yield* descriptors.writeAll(fd, yield* this.readFile(from));
+      // Not emptied at once, for it may be the source.
+      const flags = constants.O_WRONLY | constants.O_CREAT;
+      const copy = yield* names.open(to, refusesToReplace(mode) ? "wx" : flags);
+      try {
+        if (descriptors.stat(copy).ino === descriptors.stat(source).ino) return;
+        yield* descriptors.truncate(copy, 0);
+        yield* descriptors.writeAll(copy, yield* descriptors.readToEnd(source));
+      } catch (error) {
+        names.unlink(to);
+        throw error;
+      } finally {
+        descriptors.close(copy);
+      }
     } finally {
-      descriptors.close(fd);
+      descriptors.close(source);
     }
   }
 
