@@ -19,23 +19,31 @@ export interface MemoryOptions {
    * the table has changed but the caller sees a failure, as in a crash right after.
    */
   onCommit?: (name: "a" | "b", phase: "before" | "after") => void;
+  /** Where the tables are kept; in two variables unless told. */
+  cells?: Record<"a" | "b", TableCell>;
 }
 
-/** Kind, then id. Values are never changed in place, so that copies may share them. */
-type Table = Map<number, Map<number, Uint8Array>>;
+/** Kind, then id. Never changed once it is in a cell, so that copies may share it. */
+export type Table = ReadonlyMap<number, ReadonlyMap<number, Uint8Array>>;
+
+/** Keeps a whole table, which is replaced at once; `fingerprint` is the same for equal tables. */
+export interface TableCell {
+  get(): Table;
+  set(table: Table, fingerprint: number): void;
+}
 
 /** Environments `a` and `b` of one store. */
 export class MemoryEnvironments {
-  readonly #tables: Record<"a" | "b", Table> = { a: new Map(), b: new Map() };
+  readonly #cells: Record<"a" | "b", TableCell>;
   /** Opens an environment; its table outlives `close`. */
   readonly open: OpenEnvironment;
 
   constructor(options: MemoryOptions = {}) {
+    this.#cells = options.cells ?? { a: variable(new Map()), b: variable(new Map()) };
     this.open = async (name, anew = false) => {
-      if (anew) this.#tables[name].clear();
-      return new MemoryEnvironment(name, this.#tables[name], (phase) =>
-        options.onCommit?.(name, phase),
-      );
+      const cell = this.#cells[name];
+      if (anew && cell.get().size > 0) cell.set(new Map(), 0);
+      return new MemoryEnvironment(name, cell, (phase) => options.onCommit?.(name, phase));
     };
   }
 
@@ -43,25 +51,26 @@ export class MemoryEnvironments {
    * What is left when the process dies now; later commits on either side do not show on the other.
    */
   copy(options: MemoryOptions = {}): MemoryEnvironments {
-    const copy = new MemoryEnvironments(options);
-    for (const name of ["a", "b"] as const) {
-      for (const [kind, values] of this.#tables[name]) {
-        copy.#tables[name].set(kind, new Map(values));
-      }
-    }
-    return copy;
+    const { a, b } = this.#cells;
+    const cells = { a: variable(a.get()), b: variable(b.get()) };
+    return new MemoryEnvironments({ ...options, cells });
   }
+}
+
+function variable(table: Table): TableCell {
+  let current = table;
+  return { get: () => current, set: (next) => void (current = next) };
 }
 
 class MemoryEnvironment implements Environment {
   readonly name: "a" | "b";
-  readonly #table: Table;
+  readonly #cell: TableCell;
   readonly #atBoundary: (phase: "before" | "after") => void;
   readonly #guard: CommitGuard;
 
-  constructor(name: "a" | "b", table: Table, atBoundary: (phase: "before" | "after") => void) {
+  constructor(name: "a" | "b", cell: TableCell, atBoundary: (phase: "before" | "after") => void) {
     this.name = name;
-    this.#table = table;
+    this.#cell = cell;
     this.#atBoundary = atBoundary;
     this.#guard = new CommitGuard(`checkpoint ${name} in memory`);
   }
@@ -73,12 +82,12 @@ class MemoryEnvironment implements Environment {
 
   get(kind: number, id: number): Uint8Array | undefined {
     this.#guard.checkOpen();
-    return this.#table.get(kind)?.get(id);
+    return this.#cell.get().get(kind)?.get(id);
   }
 
   *scan(kind: number): Generator<{ id: number; value: Uint8Array }> {
     this.#guard.checkOpen();
-    const snapshot = [...(this.#table.get(kind) ?? [])].toSorted(([a], [b]) => a - b);
+    const snapshot = [...(this.#cell.get().get(kind) ?? [])].toSorted(([a], [b]) => a - b);
     for (const [id, value] of snapshot) {
       this.#guard.checkOpen();
       yield { id, value };
@@ -93,14 +102,14 @@ class MemoryEnvironment implements Environment {
       this.#boundary("before");
       const tally = state.reset
         ? new Tally(undefined, () => undefined)
-        : new Tally(this.closing(), (kind, id) => this.#table.get(kind)?.get(id));
+        : new Tally(this.closing(), (kind, id) => this.#cell.get().get(kind)?.get(id));
       const staged = [...tally.over(changes)];
       const closing = encodeClosing(tally.closing(state.epoch, state.lsn));
       // As on disk, others get a turn before the commit is done; nothing can fail from here on.
       await Promise.resolve();
-      if (state.reset) this.#table.clear();
-      for (const change of staged) this.#apply(change);
-      this.#apply({ kind: kinds.closing, id: CLOSING_ID, value: closing });
+      const last = { kind: kinds.closing, id: CLOSING_ID, value: closing };
+      const before = state.reset ? new Map<number, never>() : this.#cell.get();
+      this.#replace(changed(before, [...staged, last]), decodeClosing(closing));
       this.#boundary("after");
       return decodeClosing(closing);
     });
@@ -110,22 +119,42 @@ class MemoryEnvironment implements Environment {
     return this.#guard.close(async () => {});
   }
 
-  #apply({ kind, id, value }: Change): void {
-    if (value === null) {
-      this.#table.get(kind)?.delete(id);
-      return;
+  #replace(table: Table, { epoch, lsn, digest }: Closing): void {
+    const fingerprint = (digest + epoch * 0x9e3779b1 + lsn * 0x85ebca6b) % 2 ** 53;
+    try {
+      this.#cell.set(table, fingerprint);
+    } catch (cause) {
+      throw this.#failed(cause);
     }
-    let values = this.#table.get(kind);
-    if (!values) this.#table.set(kind, (values = new Map()));
-    values.set(id, value);
   }
 
   #boundary(phase: "before" | "after"): void {
     try {
       this.#atBoundary(phase);
     } catch (cause) {
-      const message = `the commit of checkpoint ${this.name} failed: ${messageOf(cause)}`;
-      throw new BlockspaceError("EIO", message, { cause });
+      throw this.#failed(cause);
     }
   }
+
+  #failed(cause: unknown): BlockspaceError {
+    const message = `the commit of checkpoint ${this.name} failed: ${messageOf(cause)}`;
+    return new BlockspaceError("EIO", message, { cause });
+  }
+}
+
+/** The table after some changes; what they leave alone is shared. */
+function changed(before: Table, changes: readonly Change[]): Table {
+  const after = new Map(before);
+  const copied = new Map<number, Map<number, Uint8Array>>();
+  for (const { kind, id, value } of changes) {
+    let values = copied.get(kind);
+    if (!values) {
+      values = new Map(before.get(kind));
+      copied.set(kind, values);
+      after.set(kind, values);
+    }
+    if (value === null) values.delete(id);
+    else values.set(id, value);
+  }
+  return after;
 }

@@ -25,6 +25,7 @@ import { blocksNeeded, type Plan, recordBytes } from "./plan.ts";
 import { Readers } from "./readers.ts";
 import { emitRecords, holdsSubmitted } from "./records.ts";
 import { Sequencer } from "./sequencer.ts";
+import type { World } from "./world.ts";
 
 /** Map nodes taken apart by one reclaim record. */
 const RECLAIM_NODES = 32;
@@ -55,12 +56,14 @@ export interface EngineParts {
   openEnvironment: OpenEnvironment;
   limits: Limits;
   readOnly: boolean;
+  world: World;
 }
 
 export class Engine {
   readonly state: State;
   readonly device: Device;
   readonly readOnly: boolean;
+  readonly world: World;
   readonly health: Health = new Health();
   readonly sequencer: Sequencer = new Sequencer();
   readonly readers: Readers = new Readers();
@@ -86,6 +89,7 @@ export class Engine {
     this.state = state;
     this.device = device;
     this.readOnly = parts.readOnly;
+    this.world = parts.world;
     this.#limits = parts.limits;
     this.#journal = journal;
     this.allocator = new Allocator(state.segments);

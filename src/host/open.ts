@@ -29,6 +29,7 @@ import {
   readSuperblock,
   type StoreParts,
 } from "./store.ts";
+import { realWorld } from "./world.ts";
 
 /** A store that is open: what a host is made from. */
 export interface OpenedHost {
@@ -189,6 +190,7 @@ async function startEngine(start: Start): Promise<Pick<OpenedHost, "engine" | "r
     openEnvironment,
     limits,
     readOnly,
+    world: parts.world ?? realWorld,
   });
   restore(engine, replayed);
   if (!readOnly) {

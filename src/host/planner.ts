@@ -119,7 +119,7 @@ export class Planner {
   create(name: string, size: number): number {
     this.unused(name);
     const subvolume = this.#nextId++;
-    const created = Date.now();
+    const created = this.#engine.world.now();
     this.add({ type: "record", record: { type: "create", subvolume, size, created, name } });
     return subvolume;
   }
@@ -129,7 +129,7 @@ export class Planner {
     const source = this.named(sourceName);
     this.unused(name);
     const subvolume = this.#nextId++;
-    const created = Date.now();
+    const created = this.#engine.world.now();
     this.#names.set(name, { ...source, id: subvolume, name, readOnly: type === "snapshot" });
     const record = { type, source: source.id, subvolume, created, name } as const;
     this.add({ type: "record", record });

@@ -6,7 +6,6 @@
  * everything else is durable, so a store exists from that rename on. What a crash leaves before it
  * is recognised, by the uuid in the unfinished superblock, and made anew.
  */
-import { randomUUID } from "node:crypto";
 import { BlockspaceError, isBlockspaceError } from "../base/errors.ts";
 import type { OpenEnvironment } from "../checkpoint/environment.ts";
 import type { Device, Directory, Lock } from "../device/device.ts";
@@ -21,6 +20,7 @@ import {
   SUPERBLOCK_SLOT_SIZE,
 } from "../format/superblock.ts";
 import { createJournal } from "../journal/journal.ts";
+import { realWorld, type World } from "./world.ts";
 
 /** Where a store lives; tests put memory in place of files. */
 export interface StoreParts {
@@ -28,6 +28,7 @@ export interface StoreParts {
   /** Opens a data device that lies elsewhere; without it the store has a file of its own. */
   openDevice?: (mode: "read" | "write") => Promise<Device>;
   environments: (directory: Directory, readOnly: boolean) => OpenEnvironment;
+  world?: World;
 }
 
 /** For what needs no more of a store than where it is. */
@@ -102,7 +103,8 @@ export async function createStore(parts: StoreParts, layout: NewStore): Promise<
   await refuseLostStore(parts);
   await removeRemains(parts);
   const former = await uuidOfUnfinished(parts);
-  const uuid = former ?? Buffer.from(randomUUID().replaceAll("-", ""), "hex");
+  const world = parts.world ?? realWorld;
+  const uuid = former ?? world.newUuid();
   const device = former
     ? await directory.open(UNFINISHED, "write")
     : await directory.create(UNFINISHED, { size: SUPERBLOCK_SIZE, layout: "preallocated" });
@@ -113,7 +115,7 @@ export async function createStore(parts: StoreParts, layout: NewStore): Promise<
     compatibleFeatures: 0,
     readOnlyFeatures: 0,
     requiredFeatures: 0,
-    created: Date.now(),
+    created: world.now(),
   });
   await directory.sync();
   await labelData(parts, layout, uuid);

@@ -8,7 +8,7 @@
 import { describe, expect, it } from "vitest";
 import { encodeNumberPage, kinds } from "../../src/format/checkpoint-values.ts";
 import { seal } from "../../src/format/sealed-value.ts";
-import { audit } from "../support/audit.ts";
+import { audit } from "../../src/testing-store/audit.ts";
 import { MemoryStore } from "../support/memory-store.ts";
 import { B, blocks, expectBytes } from "./refusal.ts";
 

@@ -17,7 +17,7 @@ import { setImmediate } from "node:timers/promises";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { Host, type Recovery } from "../../src/index.ts";
 import { openHost } from "../../src/host/open.ts";
-import { audit } from "../support/audit.ts";
+import { audit } from "../../src/testing-store/audit.ts";
 import { buildLoad } from "./build-load.ts";
 import { difference, Model } from "./model.ts";
 import { type Order, seededNumbers } from "./operations.ts";

@@ -6,7 +6,7 @@ import { describe, expect, it } from "vitest";
 import { replaceRange } from "../../src/map/edit.ts";
 import { nextExtent } from "../../src/map/lookup.ts";
 import type { State } from "../../src/replay/state.ts";
-import { audit } from "../support/audit.ts";
+import { audit } from "../../src/testing-store/audit.ts";
 import { countingNodes } from "../support/counting-nodes.ts";
 import { emptyState } from "../support/states.ts";
 import { Workload } from "../support/workload.ts";

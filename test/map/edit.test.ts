@@ -5,7 +5,7 @@ import type { JournalRecord } from "../../src/format/records.ts";
 import { extents } from "../../src/map/lookup.ts";
 import { applyCommit } from "../../src/replay/apply.ts";
 import type { State } from "../../src/replay/state.ts";
-import { audit } from "../support/audit.ts";
+import { audit } from "../../src/testing-store/audit.ts";
 import { emptyState } from "../support/states.ts";
 
 /** A state with one empty subvolume; nodes of 4 entries, segments of 8 blocks. */

@@ -4,7 +4,7 @@
  */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { audit, existingNodes } from "../support/audit.ts";
+import { audit, existingNodes } from "../../src/testing-store/audit.ts";
 import { runs } from "../support/property-runs.ts";
 import { emptyState, smallGeometries, type SmallGeometry } from "../support/states.ts";
 import { modelText, stateText } from "../support/store-model.ts";

@@ -6,7 +6,7 @@ import { describe, expect, it } from "vitest";
 import type { JournalRecord } from "../../src/format/records.ts";
 import { applyCommit, produceCommit } from "../../src/replay/apply.ts";
 import type { State } from "../../src/replay/state.ts";
-import { audit } from "../support/audit.ts";
+import { audit } from "../../src/testing-store/audit.ts";
 import { pictureOf } from "../support/state-digest.ts";
 import { emptyState } from "../support/states.ts";
 import { stateText } from "../support/store-model.ts";

@@ -6,7 +6,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { State } from "../../src/replay/state.ts";
-import { audit } from "../support/audit.ts";
+import { audit } from "../../src/testing-store/audit.ts";
 import { runs } from "../support/property-runs.ts";
 import { SimulatedStore, type Start } from "../support/simulated-store.ts";
 import { pictureOf } from "../support/state-digest.ts";

@@ -7,7 +7,7 @@ import type { Environment } from "../../src/checkpoint/environment.ts";
 import { isBlockspaceError } from "../../src/base/errors.ts";
 import { kinds } from "../../src/format/checkpoint-values.ts";
 import type { State } from "../../src/replay/state.ts";
-import { audit } from "../support/audit.ts";
+import { audit } from "../../src/testing-store/audit.ts";
 import { pictureOf } from "../support/state-digest.ts";
 import { checkpointOf, emptyState, geometryWith, loadedState } from "../support/states.ts";
 import { Workload } from "../support/workload.ts";

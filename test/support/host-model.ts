@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import { isBlockspaceError } from "../../src/base/errors.ts";
 import type { Host } from "../../src/host/host.ts";
-import { audit } from "./audit.ts";
+import { audit } from "../../src/testing-store/audit.ts";
 import { fitted, type HostOperation, randomFrom, withBytes } from "./host-operations.ts";
 import type { MemoryStore } from "./memory-store.ts";
 import { pictureOf, type StatePicture } from "./state-digest.ts";

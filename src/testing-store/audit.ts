@@ -10,17 +10,11 @@
  *  4. counts: allocated blocks of each segment and in all, busy blocks disjoint from live ones;
  *  5. with an allocator, held blocks disjoint from both.
  */
-import { BlockspaceError } from "../../src/base/errors.ts";
-import {
-  type Branch,
-  isLeaf,
-  type Leaf,
-  LENGTH_MASK,
-  UNWRITTEN,
-} from "../../src/format/map-node.ts";
-import { blocksOf } from "../../src/replay/apply.ts";
-import type { State } from "../../src/replay/state.ts";
-import type { Allocator } from "../../src/space/allocator.ts";
+import { BlockspaceError } from "../base/errors.ts";
+import { type Branch, isLeaf, type Leaf, LENGTH_MASK, UNWRITTEN } from "../format/map-node.ts";
+import { blocksOf } from "../replay/apply.ts";
+import type { State } from "../replay/state.ts";
+import type { Allocator } from "../space/allocator.ts";
 import { fail } from "./audit-failure.ts";
 import { auditSpace } from "./audit-space.ts";
 

@@ -2,9 +2,9 @@
  * The half of the audit that looks at blocks instead of maps: counts of references, and that no
  * block is in two states at once (promises I4 and I5).
  */
-import type { State } from "../../src/replay/state.ts";
-import type { Allocator } from "../../src/space/allocator.ts";
-import { blocksIn } from "../../src/space/geometry.ts";
+import type { State } from "../replay/state.ts";
+import type { Allocator } from "../space/allocator.ts";
+import { blocksIn } from "../space/geometry.ts";
 import { fail } from "./audit-failure.ts";
 
 /** Holds the segments of a state against `mapped`, the references that its leaves make. */

@@ -1,0 +1,41 @@
+/**
+ * `blockspace/testing`: prove that storage code survives crashes. A simulated disk, every state
+ * that a loss of power may leave on it, faults at every operation, and a check that does it all;
+ * see `docs/testing.md`. Nothing but the last lines knows Blockspace.
+ */
+export { checkCrashConsistency } from "./testing/check.ts";
+export type { CheckBudget, CheckOptions, CheckProgress } from "./testing/check.ts";
+export {
+  type CaseKind,
+  type CrashReport,
+  formatReport,
+  type Tally,
+  type Violation,
+} from "./testing/check-report.ts";
+export type { CrashCheck, Moment } from "./testing/crash-check.ts";
+export {
+  type CrashKind,
+  crashKinds,
+  type CrashModel,
+  defaultModel,
+} from "./testing/crash-model.ts";
+export type { Fate, TornPart } from "./testing/crash-point.ts";
+export {
+  type CrashState,
+  crashStates,
+  type CrashStatesOptions,
+  imageAfter,
+  type Recording,
+} from "./testing/crash-states.ts";
+export { type CrashVector, formatVectors, parseVectors } from "./testing/crash-vector.ts";
+export { SimulatedDisk, type SimulatedDiskOptions } from "./testing/disk.ts";
+export { type DiskImage, fingerprintOfImage } from "./testing/disk-image.ts";
+export { type FaultKind, faultKinds, FaultInjector, type FaultPlan } from "./testing/faults.ts";
+export type { Fault, OnOperation, Operation, TraceEntry } from "./testing/operation.ts";
+export { type Random, randomBelow, randomFrom, seedFor } from "./testing/random.ts";
+export { type Replayed, replayCrash } from "./testing/replay-case.ts";
+export { SimulatedDevice } from "./testing/simulated-device.ts";
+export { SimulatedDirectory } from "./testing/simulated-directory.ts";
+export type { CreateOptions, Device, Directory, Lock } from "./device/device.ts";
+export { auditHost } from "./testing-store/host-audit.ts";
+export { openSimulatedHost, type SimulatedHostOptions } from "./testing-store/simulated-host.ts";
