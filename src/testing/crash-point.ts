@@ -160,9 +160,11 @@ export class CrashPoint {
     const waiting: OpenFile["units"] = [];
     for (const unit of file.units) {
       const covered = unit.doneAt() <= index && !unit.forgotten;
-      if (covered && uncertain) unit.certain = true;
+      // What was issued later must not come before what is still under way, but stay on top of it.
+      const waits = uncertain || waiting.length > 0;
+      if (covered && waits) unit.certain = true;
       else if (covered) applyUnit(unit, "kept", file.durable);
-      if (!covered || uncertain) waiting.push(unit);
+      if (!covered || waits) waiting.push(unit);
     }
     file.units = waiting;
     this.#images.set(node, file.durable.freeze());

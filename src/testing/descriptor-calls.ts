@@ -23,10 +23,10 @@ export class DescriptorCalls {
 
   /** The number of bytes that were read; 0 at the end. */
   *read(fd: number, target: Uint8Array, position: number | null): Steps<number> {
-    if (target.length === 0) return 0;
     const file = this.#file(fd, "read");
     if (!file.access.read) throw systemError("EBADF", "read");
     if (file.is === "folder") throw systemError("EISDIR", "read");
+    if (target.length === 0) return 0;
     const at = position ?? file.position;
     const { bytes } = yield* step({ syscall: "read" }, () => {
       const done = this.#disk.read(file, target, at);
@@ -96,6 +96,16 @@ export class DescriptorCalls {
       if (count === 0) return Buffer.concat(parts);
       parts.push(part.subarray(0, count));
     }
+  }
+
+  /** Node does not ask the system to read nothing. */
+  *readSome(fd: number, target: Uint8Array, position: number | null): Steps<number> {
+    return target.length === 0 ? 0 : yield* this.read(fd, target, position);
+  }
+
+  /** Nor to write nothing, where promises are. */
+  *writeSome(fd: number, bytes: Uint8Array, position: number | null): Steps<number> {
+    return bytes.length === 0 ? 0 : yield* this.write(fd, bytes, position);
   }
 
   /** All of it, however little each write takes. */

@@ -92,7 +92,7 @@ function ofDescriptors({ descriptors, names }: WholeCalls) {
       position?: number | bigint | null,
     ) => {
       const { bytes, position: at } = readTransfer(buffer, offsetOrOptions, length, position);
-      return runNow(descriptors.read(fd, bytes, at));
+      return runNow(descriptors.readSome(fd, bytes, at));
     },
     readvSync: (fd: number, buffers: readonly View[], position?: number | null) =>
       runNow(descriptors.readv(fd, buffers.map(viewOf), position ?? null)),

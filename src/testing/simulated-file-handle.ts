@@ -51,7 +51,9 @@ export class SimulatedFileHandle {
       typeof options === "object" && options !== null && (options as ReadOptions).buffer;
     const buffer = given ?? (fresh || Buffer.alloc(readBytes));
     const { bytes, position: at } = readTransfer(buffer, options, length, position);
-    const bytesRead = await this.#run("read", (fd) => this.#calls.descriptors.read(fd, bytes, at));
+    const bytesRead = await this.#run("read", (fd) =>
+      this.#calls.descriptors.readSome(fd, bytes, at),
+    );
     return { bytesRead, buffer };
   }
 
@@ -76,7 +78,9 @@ export class SimulatedFileHandle {
     const place = writeTransfer(data, offsetOrOptions, lengthOrEncoding, position);
     const { bytes, position: at } = place;
     const bytesWritten = await this.#run("write", (fd) =>
-      this.#calls.descriptors.write(fd, bytes, at),
+      typeof data === "string"
+        ? this.#calls.descriptors.write(fd, bytes, at)
+        : this.#calls.descriptors.writeSome(fd, bytes, at),
     );
     return { bytesWritten, buffer: data };
   }

@@ -50,7 +50,11 @@ export function writeTransfer(
   const options: TransferOptions =
     typeof offsetOrOptions === "object" && offsetOrOptions !== null
       ? offsetOrOptions
-      : { offset: offsetOrOptions, length: lengthOrEncoding as number | null, position };
+      : {
+          offset: offsetOrOptions,
+          length: typeof lengthOrEncoding === "number" ? lengthOrEncoding : null,
+          position,
+        };
   return { bytes: within(data, options), position: placeOf(options.position) };
 }
 

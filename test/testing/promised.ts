@@ -9,16 +9,14 @@ import type { SimulatedFileSystemSync } from "../../src/testing/file-system-sync
 type Call = (...given: unknown[]) => unknown;
 type Calls = Readonly<Record<string, Call>>;
 
-const byPath = [
-  ...["access", "appendFile", "chmod", "chown", "copyFile", "link", "lstat", "mkdir", "mkdtemp"],
-  ...["readFile", "readdir", "realpath", "rename", "rm", "rmdir", "stat", "truncate", "unlink"],
-  ...["utimes", "writeFile"],
-];
+const byPath =
+  "access appendFile chmod chown copyFile link lstat mkdir mkdtemp readFile readdir realpath " +
+  "rename rm rmdir stat truncate unlink utimes writeFile";
 
 export function promised(fs: SimulatedFileSystemSync): SimulatedFileSystem {
   const calls = fs as unknown as Calls;
   const face: Record<string, unknown> = { constants: fs.constants };
-  for (const name of byPath) {
+  for (const name of byPath.split(" ")) {
     const call = calls[`${name}Sync`]!;
     face[name] = later((file, ...rest) => call(descriptorOf(file) ?? file, ...rest));
   }

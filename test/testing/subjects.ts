@@ -10,7 +10,6 @@ import { fileSystemSync } from "../../src/testing/file-system-sync.ts";
 import type { Subject } from "./file-system-suite.ts";
 import { promised } from "./promised.ts";
 
-/** The simulated disk does as Linux does; elsewhere node's own file system differs in details. */
 export const isLinux: boolean = process.platform === "linux";
 
 const scratch: string[] = [];
