@@ -107,6 +107,20 @@ describe("faults through the face of node:fs", () => {
     expect(fileSystemSync(disk.crash(() => 0)).readFileSync("file", "utf8")).toBe("");
   });
 
+  it("that come after the effect are failures of calls without one as well", async () => {
+    const { disk, strike } = faulty();
+    const fs = fileSystem(disk);
+    await fs.writeFile("file", "text");
+    const late: Fault = { type: "fail", code: "EIO", effect: "all" };
+    strike("open", late);
+    await expect(fs.open("file")).rejects.toMatchObject({ code: "EIO", syscall: "open" });
+    strike("read", late);
+    await expect(fs.readFile("file")).rejects.toMatchObject({ code: "EIO", syscall: "read" });
+    strike("rename", late);
+    await expect(fs.rename("file", "new")).rejects.toMatchObject({ code: "EIO", dest: "new" });
+    expect(await fs.readdir("/")).toEqual(["new"]);
+  });
+
   it("that a hook throws reach the program as they are", async () => {
     const error = Object.assign(new Error("injected"), { code: "EX", syscall: "none" });
     const disk = new SimulatedDisk({

@@ -24,6 +24,7 @@ const flagsOfFiles: readonly [string | number, string, string, string][] = [
   ["sa+", "12345", "1", "12345ab"],
   [O_RDONLY, "12345", "1", "12345"],
   [O_WRONLY, "12345", "EBADF", "ab345"],
+  [O_RDWR | O_EXCL, "12345", "1", "ab345"],
   [O_RDWR | O_SYNC, "12345", "1", "ab345"],
   [O_RDWR | O_DSYNC, "12345", "1", "ab345"],
   [O_RDWR | O_CREAT, "12345", "1", "ab345"],
@@ -122,6 +123,9 @@ export function describeFileSystem(subject: string, make: () => Subject | Promis
         await file.truncate(4);
         await file.write("Z");
         expect(await textOf("file")).toBe(`0123${"\0".repeat(12)}Z`);
+        await file.truncate(-1);
+        expect((await file.stat()).size).toBe(0);
+        await file.truncate(2);
         await file.truncate();
         expect((await file.stat()).size).toBe(0);
         await file.close();
