@@ -85,17 +85,18 @@ export class DescriptorCalls {
     this.#files.close(fd);
   }
 
-  /** From where the descriptor stands to the end. */
+  /** From where the descriptor stands to what is the end when it begins, as node does it. */
   *readToEnd(fd: number): Steps<Buffer> {
+    const file = this.#file(fd, "read");
+    const size = file.is === "file" ? this.#disk.sizeOf(file.node) : 0;
     const parts: Uint8Array[] = [];
-    for (;;) {
-      const file = this.#file(fd, "read");
-      const left = file.is === "file" ? this.#disk.sizeOf(file.node) - file.position : 1;
-      const part = new Uint8Array(Math.min(Math.max(left, 1), partBytes));
+    do {
+      const part = new Uint8Array(Math.min(Math.max(size - file.position, 1), partBytes));
       const count = yield* this.read(fd, part, null);
-      if (count === 0) return Buffer.concat(parts);
+      if (count === 0) break;
       parts.push(part.subarray(0, count));
-    }
+    } while (file.position < size);
+    return Buffer.concat(parts);
   }
 
   /** Node does not ask the system to read nothing. */

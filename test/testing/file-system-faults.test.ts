@@ -50,7 +50,6 @@ describe("faults through the face of node:fs", () => {
       { kind: "write", path, offset: 0, length: 5 },
       { kind: "open", path },
       { kind: "read", path, offset: 0, length: 5 },
-      { kind: "read", path, offset: 5, length: 1 },
       { kind: "rename", path },
       { kind: "open", path: "/folder" },
       { kind: "sync", path: "/folder" },
