@@ -36,6 +36,7 @@ export { type Random, randomBelow, randomFrom, seedFor } from "./testing/random.
 export { type Replayed, replayCrash } from "./testing/replay-case.ts";
 export { SimulatedDevice } from "./testing/simulated-device.ts";
 export { SimulatedDirectory } from "./testing/simulated-directory.ts";
+export { fingerprintOfTrace } from "./testing/trace-fingerprint.ts";
 export type { CreateOptions, Device, Directory, Lock } from "./device/device.ts";
 export { auditHost } from "./testing-store/host-audit.ts";
 export { openSimulatedHost, type SimulatedHostOptions } from "./testing-store/simulated-host.ts";

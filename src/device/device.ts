@@ -63,7 +63,10 @@ export interface Directory {
   sync(): Promise<void>;
   /** A directory inside this one; it need not exist yet. */
   directory(name: string): Directory;
-  /** Creates this directory (and its parents), if it is not there. */
+  /**
+   * Creates this directory (and its parents), if it is not there; the new names are durable when it
+   * resolves, since the topmost directory has none above it that its caller could sync.
+   */
   ensure(): Promise<void>;
   /**
    * Takes an operating-system lock on a file of this directory (which `exclusive` creates when it

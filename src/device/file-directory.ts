@@ -65,10 +65,6 @@ export class FileDirectory implements Directory {
     return new FileDirectory(join(this.path, name));
   }
 
-  /**
-   * Whatever this creates is durable when it resolves: a store's own directory has no
-   * {@link Directory} above it that its caller could sync.
-   */
   async ensure(): Promise<void> {
     let topmost: string | undefined;
     try {

@@ -69,6 +69,8 @@ export interface JournalFileHeader {
   firstLsn: number;
   /** What the first frame's `previous` is. */
   previous: number;
+  /** Size of the file in units of the store's `journalAlignment`. */
+  blocks: number;
   storeId: Uint8Array;
 }
 
@@ -82,7 +84,7 @@ export const journalFileHeaderStruct: Struct<JournalFileHeader> = struct("journa
   sequence: "u64",
   firstLsn: "u64",
   previous: "u32",
-  reserved: { zero: 4 },
+  blocks: "u32",
   storeId: { bytes: 8 },
 });
 

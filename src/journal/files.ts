@@ -3,6 +3,7 @@
  * say. Files are recycled, so names say nothing; the sequence number in the header does. What does
  * not even have the name of a journal file is none of ours, and left alone.
  */
+import { MiB } from "../base/units.ts";
 import type { Device, Directory } from "../device/device.ts";
 import {
   decodeFileHeader,
@@ -13,8 +14,10 @@ import {
 /** A journal file; without a header it was never used, or its header is damaged. */
 export interface JournalFile {
   name: string;
-  /** Bytes. */
+  /** Bytes that it may hold frames in: what its header says, if that is there. */
   size: number;
+  /** It is shorter than its header says. */
+  isCut: boolean;
   header: JournalFileHeader | undefined;
 }
 
@@ -25,6 +28,12 @@ export interface JournalIdentity {
   /** Frames start and end at multiples of this. */
   alignment: number;
 }
+
+/**
+ * Where a file has no header that tells, so much of it is searched at most: whoever makes a file
+ * seem enormous does not keep the store from opening.
+ */
+const MAX_SEARCH_BYTES: number = 256 * MiB;
 
 /** The name of the journal file that was made as this one. */
 export function journalFileName(number: number): string {
@@ -41,13 +50,24 @@ export async function listJournalFiles(
     if (!/^\d{8,15}$/.test(name)) continue;
     const device = await directory.open(name, "read");
     try {
-      files.push({ name, size: device.size, header: await readHeader(device, identity) });
+      const header = await readHeader(device, identity);
+      files.push({ name, ...sizeOf(device, header, identity), header });
     } finally {
       await device.close();
     }
   }
   const order = (file: JournalFile): number => file.header?.sequence ?? Infinity;
   return files.toSorted((a, b) => (order(a) < order(b) ? -1 : order(a) > order(b) ? 1 : 0));
+}
+
+function sizeOf(
+  { size }: Device,
+  header: JournalFileHeader | undefined,
+  { alignment }: JournalIdentity,
+): Pick<JournalFile, "size" | "isCut"> {
+  if (!header) return { size: Math.min(size, MAX_SEARCH_BYTES), isCut: false };
+  const stated = header.blocks * alignment;
+  return { size: Math.min(size, stated), isCut: size < stated };
 }
 
 async function readHeader(

@@ -17,6 +17,9 @@ import type { JournalIdentity } from "./files.ts";
 /** How much of a file is searched at a time; a multiple of every alignment. */
 const SCAN_BYTES: number = MiB;
 
+/** A journal file as far as it may hold frames, which may be less than there is of it. */
+export type FrameSpace = Pick<Device, "read" | "size">;
+
 /** A frame whose own checksum is right; whether it is due at its place is for the caller. */
 export interface SoundFrame {
   header: FrameHeader;
@@ -25,7 +28,7 @@ export interface SoundFrame {
 
 /** The frame header at `position`, if one of this store stands there. */
 export async function readFrameHeader(
-  device: Device,
+  device: FrameSpace,
   position: number,
   identity: JournalIdentity,
 ): Promise<FrameHeader | undefined> {
@@ -37,7 +40,7 @@ export async function readFrameHeader(
 
 /** The frame at `position`, if it is whole and its checksum matches. */
 export async function readFrame(
-  device: Device,
+  device: FrameSpace,
   position: number,
   identity: JournalIdentity,
 ): Promise<SoundFrame | undefined> {
@@ -55,7 +58,7 @@ export async function readFrame(
 
 /** A sound frame at or behind `from` that `wanted` accepts, if there is one. */
 export async function findFrame(
-  device: Device,
+  device: FrameSpace,
   from: number,
   identity: JournalIdentity,
   wanted: (header: FrameHeader) => boolean,

@@ -167,7 +167,8 @@ export class Journal {
     const { name, device } = await this.#takeFile(alignment + frameSize);
     this.#sequence++;
     const previous = this.#checksum;
-    const header = { sequence: this.#sequence, firstLsn, previous, storeId };
+    const blocks = blocksOf(device, alignment);
+    const header = { sequence: this.#sequence, firstLsn, previous, blocks, storeId };
     this.#active = device;
     this.#position = alignment;
     await device.write([encodeFileHeader(header, alignment)], 0);
@@ -191,6 +192,11 @@ export class Journal {
 /** Bytes of one file of a journal of `size` bytes. */
 function fileSizeOf(size: number, alignment: number): number {
   return Math.max(4, Math.floor(size / FILES / alignment)) * alignment;
+}
+
+/** What a header says of the size; more than its 32 bits can say is not used. */
+function blocksOf({ size }: Device, alignment: number): number {
+  return Math.min(Math.floor(size / alignment), 2 ** 32 - 1);
 }
 
 /** A preallocated file whose name and size are durable. */
@@ -219,7 +225,8 @@ export async function createJournal(
     fileSizeOf(size, alignment),
   );
   try {
-    const header = { sequence: 1, firstLsn: 1, previous: 0, storeId };
+    const blocks = blocksOf(device, alignment);
+    const header = { sequence: 1, firstLsn: 1, previous: 0, blocks, storeId };
     await device.write([encodeFileHeader(header, alignment)], 0);
     await device.flush();
   } finally {

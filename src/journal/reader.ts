@@ -25,7 +25,13 @@ import {
   type JournalFileHeader,
 } from "../format/journal-frame.ts";
 import { type JournalFile, type JournalIdentity, listJournalFiles } from "./files.ts";
-import { findFrame, readFrame, readFrameHeader, type SoundFrame } from "./frame-reader.ts";
+import {
+  findFrame,
+  type FrameSpace,
+  readFrame,
+  readFrameHeader,
+  type SoundFrame,
+} from "./frame-reader.ts";
 
 /** Where the journal is read from: behind this commit, whose frame had this checksum. */
 export interface JournalStart {
@@ -61,7 +67,7 @@ export interface JournalEnd {
 }
 
 interface Place {
-  device: Device;
+  device: FrameSpace;
   file: JournalFile;
   position: number;
 }
@@ -98,7 +104,7 @@ export class JournalReader {
       this.#chain.push(file);
       const device = await this.#directory.open(file.name, "read");
       try {
-        const place = { device, file, position: this.#identity.alignment };
+        const place = { device: spaceOf(file, device), file, position: this.#identity.alignment };
         yield* this.#readFile(place, next);
         if (!this.#continuesIn(next)) return await this.#end(place);
       } finally {
@@ -208,13 +214,16 @@ export class JournalReader {
     if (await findFrame(place.device, place.position, this.#identity, proves)) {
       throw this.#damage(this.#due, "is damaged, and it was durable");
     }
+    if (place.file.isCut) {
+      throw this.#damage(this.#due, `may be missing: the end of ${place.file.name} was cut off`);
+    }
     const later = this.#files[this.#files.indexOf(place.file) + 1];
     if (later?.header) throw this.#damage(this.#due, `is missing, but ${later.name} follows it`);
     for (const file of this.#files) {
       if (this.#chain.includes(file)) continue;
       const device = await this.#directory.open(file.name, "read");
       try {
-        if (await this.#holdsMissing(file, device, proves)) {
+        if (await this.#holdsMissing(file, spaceOf(file, device), proves)) {
           throw this.#damage(this.#due, `is missing: the header of ${file.name} is damaged`);
         }
       } finally {
@@ -229,7 +238,7 @@ export class JournalReader {
    */
   async #holdsMissing(
     file: JournalFile,
-    device: Device,
+    device: FrameSpace,
     proves: (header: FrameHeader) => boolean,
   ): Promise<boolean> {
     const wanted = (header: FrameHeader): boolean => proves(header) || this.#isDue(header);
@@ -252,4 +261,9 @@ export class JournalReader {
     const { alignment } = this.#identity;
     return Math.ceil(length / alignment) * alignment;
   }
+}
+
+/** What lies behind the end that a file's header states is none of the journal's. */
+function spaceOf(file: JournalFile, device: Device): FrameSpace {
+  return { size: file.size, read: (target, offset) => device.read(target, offset) };
 }

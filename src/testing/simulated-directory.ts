@@ -52,14 +52,13 @@ export class SimulatedDirectory implements Directory {
     return new SimulatedDirectory(this.disk, this.#pathOf(name));
   }
 
-  /** The new names are durable only after the directories above have been synced. */
   async ensure(): Promise<void> {
     const names = this.path.split("/").filter((part) => part !== "");
     for (let depth = 1; depth <= names.length; depth++) {
       const path = `/${names.slice(0, depth).join("/")}`;
       const found = this.disk.find(path);
       if (found?.is === "file") throw ioError("creation", { path }, new Error(`${path} is a file`));
-      if (!found) attempt("create", path, () => this.disk.createFolder(path));
+      if (!found) this.#make(path, `/${names.slice(0, depth - 1).join("/")}`);
     }
   }
 
@@ -83,6 +82,11 @@ export class SimulatedDirectory implements Directory {
         held = false;
       },
     };
+  }
+
+  #make(path: string, above: string): void {
+    attempt("create", path, () => this.disk.createFolder(path));
+    attempt("sync", above, () => this.disk.syncFolder(above));
   }
 
   #pathOf(name: string): string {

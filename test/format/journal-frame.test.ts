@@ -169,13 +169,14 @@ describe("a journal frame", () => {
 });
 
 describe("a journal file header", () => {
-  const example = { sequence: 3, firstLsn: 9, previous: 0xbeef, storeId };
+  const example = { sequence: 3, firstLsn: 9, previous: 0xbeef, blocks: 4, storeId };
 
   it("reads back as written, in a block of the alignment", () => {
     const headers = fc.record({
       sequence: u64,
       firstLsn: u64,
       previous: u32,
+      blocks: u32,
       storeId: bytesOf(8),
     });
     fc.assert(

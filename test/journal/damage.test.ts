@@ -315,4 +315,28 @@ describe("files that nobody would have written", () => {
     await file.write([frames.subarray(512)], 512);
     expect(await outcome(only)).toBe("ECORRUPT");
   });
+
+  // Found by the recovery tests (row 14, truncation): a last file that was cut within what it had
+  // held durably ended the journal quietly, and acknowledged commits were gone without a word.
+  it("are refused when the journal seems to end in a file that was cut", async () => {
+    const { directory } = await sample();
+    const whole = await bytesIn(directory, "00000004");
+    for (let size = 512; size < FILE_SIZE; size += 100) {
+      const cut = await directory.create("00000004", { size, layout: "sparse" });
+      await cut.write([whole.subarray(0, size)], 0);
+      expect(await outcome(directory), `${size} bytes`).toBe("ECORRUPT");
+    }
+  });
+
+  // Found by the recovery tests (row 14, huge sparse files): the search for proof of a later frame
+  // went through the terabyte that a file had been made to seem, and opening never ended.
+  it("do not keep the journal from being read by being absurdly large", async () => {
+    const { directory } = await sample();
+    for (const name of ["00000004", "00000001"]) {
+      const whole = await bytesIn(directory, name);
+      const huge = await directory.create(name, { size: 2 ** 45, layout: "sparse" });
+      await huge.write([whole], 0);
+    }
+    expect(await outcome(directory)).toBe(upTo(FRAMES));
+  });
 });

@@ -52,18 +52,6 @@ describe("a torn last frame", () => {
     }
   });
 
-  it("ends the journal when its file ends within it", async () => {
-    const { directory } = await threeFrames();
-    const whole = await bytesIn(directory, "00000002");
-    for (let size = THIRD_AT; size < THIRD_AT + THIRD_LENGTH; size += 100) {
-      const cut = await directory.create("00000002", { size, layout: "sparse" });
-      await cut.write([whole.subarray(0, size)], 0);
-      const { commits, end } = await readJournal(directory);
-      expect(commits).toHaveLength(3);
-      expect(end.discardedBytes).toBe(size - THIRD_AT < 64 ? 0 : size - THIRD_AT);
-    }
-  });
-
   it("is not counted by a length that cannot be", async () => {
     const { directory } = await threeFrames();
     await damage(directory, "00000002", (bytes) => bytes.writeUInt32LE(0xffffffff, THIRD_AT + 8));

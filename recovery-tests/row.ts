@@ -1,0 +1,105 @@
+/** What a row of the matrix of faults is: a family of numbered cases, and how to run a share of them. */
+import {
+  checkCrashConsistency,
+  type CheckOptions,
+  type CrashCheck,
+  replayCrash,
+  type Violation,
+} from "blockspace/testing";
+
+export interface RowViolation {
+  /** Row and case, as `2:1375`; with the vector the argument of `npm run replay`. */
+  seed: string;
+  vector: string;
+  message: string;
+  /** What happened, a line each. */
+  story: readonly string[];
+}
+
+export interface RowResult {
+  /** Crash states, damaged stores, kills: whatever the row counts. */
+  cases: number;
+  violations: RowViolation[];
+  /** Why the row could not be run here. */
+  skipped?: string;
+}
+
+/** A part of a row, when several processes share it. */
+export interface Share {
+  /** Cases to run, about. */
+  cases: number;
+  /** The cases numbered `part`, `part + of`, `part + 2 * of`, ... */
+  part: number;
+  of: number;
+  /** Fingerprints of crash states that were tried; new ones are added. */
+  seen: Set<number>;
+  onProgress?: (cases: number) => void;
+}
+
+export interface Row {
+  number: number;
+  fault: string;
+  /** The promises that the fault leaves standing. */
+  leaves: string;
+  /** Cases of a whole run. */
+  cases: number;
+  /** Not to be split between processes. */
+  isWhole?: boolean;
+  run(share: Share): Promise<RowResult>;
+  /** One case once more; what was violated, and the story. */
+  replay(index: number, vector: string): Promise<{ message: string | undefined; story: string[] }>;
+}
+
+/** The check of one numbered case. */
+export interface Case {
+  check: CrashCheck<unknown, unknown>;
+  options: CheckOptions;
+}
+
+/** A row whose cases are crash states of numbered workloads. */
+export function crashRow(
+  row: Pick<Row, "number" | "fault" | "leaves" | "cases">,
+  caseOf: (index: number) => Promise<Case>,
+): Row {
+  return {
+    ...row,
+    async run(share) {
+      const result: RowResult = { cases: 0, violations: [] };
+      for (let index = share.part; result.cases < share.cases; index += share.of) {
+        const { check, options } = await caseOf(index);
+        const report = await checkCrashConsistency(check, {
+          ...options,
+          seed: index,
+          seen: share.seen,
+          onProgress: ({ states }) => share.onProgress?.(result.cases + states),
+          budget: { violations: 1, ...options.budget },
+        });
+        result.cases += report.states;
+        result.violations.push(...report.violations.map((one) => named(row.number, index, one)));
+        if (result.violations.length >= 5) break;
+      }
+      return result;
+    },
+    async replay(index, vector) {
+      const { check } = await caseOf(index);
+      const { violation, trace } = await replayCrash(check, vector);
+      return { message: violation && String(violation.error), story: trace };
+    },
+  };
+}
+
+function named(row: number, index: number, violation: Violation): RowViolation {
+  const { vector, smallestVector, smallestSteps, message, trace, error } = violation;
+  const stack = error instanceof Error ? (error.stack ?? "").split("\n").slice(1, 6) : [];
+  return {
+    seed: `${row}:${index}`,
+    vector,
+    message,
+    story: [
+      `fewest steps: ${JSON.stringify(smallestSteps)}`,
+      `smallest vector with these: ${smallestVector}`,
+      ...trace,
+      ...stack,
+    ],
+  };
+}

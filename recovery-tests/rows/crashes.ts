@@ -1,0 +1,72 @@
+/** Rows 1 to 7: loss of power, in every way that it can come. */
+import { type CrashKind, crashKinds } from "blockspace/testing";
+import { type Case, crashRow, type Row } from "../row.ts";
+import { crashCheck } from "../store/checks.ts";
+import { usedStore } from "../store/geometry.ts";
+import type { Mark } from "../store/model.ts";
+import { rotatingSequence, shortSequence, wideSequence } from "../store/sequences.ts";
+import type { Step } from "../store/steps.ts";
+
+/** Crashes from the step of this number on: those before it are cases of shorter sequences. */
+function fromStep(step: number): { from?: (mark: unknown) => boolean } {
+  if (step <= 0) return {};
+  return {
+    from: (mark) => "step" in (mark as Mark) && (mark as { step: number }).step === step,
+  };
+}
+
+async function crashesOf(steps: Step[], kinds: CrashKind[], first: number): Promise<Case> {
+  const check = crashCheck("loss of power", steps, await usedStore());
+  return { check: check as Case["check"], options: { model: { kinds }, ...fromStep(first) } };
+}
+
+function ofShort(kinds: CrashKind[]): (index: number) => Promise<Case> {
+  return (index) => {
+    const steps = shortSequence(index);
+    return crashesOf(steps, kinds, steps.length - 1);
+  };
+}
+
+const everyKind = Object.keys(crashKinds) as CrashKind[];
+
+export const crashRows: readonly Row[] = [
+  crashRow(
+    { number: 1, fault: "power cut at every write boundary", leaves: "P1", cases: 200_000 },
+    ofShort(["prefix"]),
+  ),
+  crashRow(
+    { number: 2, fault: "any subset of the unflushed writes", leaves: "P1", cases: 1_100_000 },
+    (index) => crashesOf(wideSequence(index), ["subset"], 1),
+  ),
+  crashRow(
+    { number: 3, fault: "writes torn at 512 B, 4 KiB, any byte", leaves: "P1", cases: 200_000 },
+    ofShort(["torn"]),
+  ),
+  crashRow(
+    { number: 4, fault: "garbage in the torn sector", leaves: "P1", cases: 50_000 },
+    ofShort(["garbage"]),
+  ),
+  crashRow(
+    { number: 5, fault: "names and sizes not persisted", leaves: "P1", cases: 20_000 },
+    async (index) => {
+      if (index % 4 > 0) return crashesOf(rotatingSequence(index), ["names"], 0);
+      const check = crashCheck("creation", shortSequence(index));
+      return { check: check as Case["check"], options: { model: { kinds: everyKind } } };
+    },
+  ),
+  crashRow(
+    { number: 6, fault: "recycled journal with old records", leaves: "P1", cases: 5_000 },
+    (index) => {
+      const steps = rotatingSequence(index);
+      return crashesOf(steps, everyKind, steps.length - 3);
+    },
+  ),
+  crashRow(
+    { number: 7, fault: "crash inside recovery, 3 deep", leaves: "P4", cases: 50_000 },
+    async (index) => {
+      const { check, options } = await ofShort(everyKind)(index);
+      const model = { kinds: everyKind, recoveryDepth: 3, recoverySamples: 3 };
+      return { check, options: { ...options, model, budget: { states: 10 } } };
+    },
+  ),
+];

@@ -1,0 +1,169 @@
+/**
+ * Rows 13 and 14: a medium that does wrong and says nothing, at run time and at rest; files that
+ * were cut, swapped for others, or are absurdly large.
+ *
+ * What is left is a state that there was, whole, with typed errors in place of what cannot be
+ * trusted; or the store refuses to open, with a typed error.
+ */
+import { isBlockspaceError } from "blockspace";
+import { SimulatedDisk } from "blockspace/testing";
+import { crashRow, type Row, type RowResult, type RowViolation, type Share } from "../row.ts";
+import { open, usedStore } from "../store/geometry.ts";
+import { everBegun, expectOneOf, readAll } from "../store/model.ts";
+import { numbersFor, shortSequence } from "../store/sequences.ts";
+import { Session } from "../store/session.ts";
+import { unnoticed } from "./faults.ts";
+
+/** Of so many cases the first half are faults at run time. */
+const SECTOR = 512;
+const HUGE = 2 ** 40;
+
+/** A store that was worked on, and the states that it went through. */
+async function workedOn(
+  index: number,
+): Promise<{ disk: SimulatedDisk; models: readonly unknown[] }> {
+  const beginning = await usedStore();
+  const disk = new SimulatedDisk({ image: beginning.image, record: true });
+  const session = await Session.begin(disk, beginning);
+  await session.runAll(shortSequence(index));
+  if (index % 2 === 0) await session.host.close();
+  const marks = disk.trace.flatMap(({ operation }) =>
+    operation.kind === "mark" ? [operation.value] : [],
+  );
+  return { disk: new SimulatedDisk({ image: disk.image() }), models: marks };
+}
+
+function filesOf(disk: SimulatedDisk): string[] {
+  const journal = disk.list("/store/journal").map((name) => `/store/journal/${name}`);
+  return ["/store/superblock", "/store/data", ...journal];
+}
+
+type Below = (bound: number) => number;
+
+/** What is done to the bytes of one file at rest; the text says it. */
+function sectorDamage(disk: SimulatedDisk, below: Below): string {
+  const files = filesOf(disk);
+  const path = files[below(files.length)]!;
+  const verb = (["zero", "flip", "swap", "misdirect"] as const)[below(4)]!;
+  let where = "";
+  disk.damage(path, (bytes) => {
+    const used: number[] = [];
+    for (let at = 0; at < bytes.length; at += SECTOR) {
+      if (bytes.subarray(at, at + SECTOR).some((byte) => byte !== 0)) used.push(at);
+    }
+    const at = used[below(used.length)] ?? 0;
+    const other = used[below(used.length)] ?? 0;
+    const sector = bytes.slice(at, at + SECTOR);
+    where = `${verb} ${path} at ${at} (${other})`;
+    if (verb === "zero") bytes.fill(0, at, at + SECTOR);
+    if (verb === "flip") bytes[at + below(SECTOR)]! ^= 1 << below(8);
+    if (verb === "swap") bytes.copyWithin(at, other, other + SECTOR);
+    if (verb === "swap" || verb === "misdirect") bytes.set(sector, other);
+    return bytes;
+  });
+  return where;
+}
+
+/** Truncation, foreign content, or a size that nothing could fill. */
+function fileDamage(disk: SimulatedDisk, below: Below): string {
+  const files = filesOf(disk);
+  const path = files[below(files.length)]!;
+  const verb = (["truncate", "truncate", "truncate", "foreign", "huge"] as const)[below(5)]!;
+  const file = disk.file(path);
+  const size = disk.sizeOf(file.node);
+  if (verb === "huge") disk.resize(file, HUGE);
+  else if (verb === "truncate") disk.resize(file, below(size));
+  else {
+    const sort = below(3);
+    disk.damage(path, (bytes) => {
+      if (sort === 0) return bytes.map(() => below(256));
+      if (sort === 1) return new TextEncoder().encode("This is not what you are looking for.\n");
+      return new Uint8Array(bytes.length);
+    });
+  }
+  return `${verb} ${path} of ${size} bytes`;
+}
+
+async function damagedCase(
+  index: number,
+  damage: (disk: SimulatedDisk, below: Below) => string,
+): Promise<{ image: SimulatedDisk; what: string; message: string | undefined }> {
+  const { disk, models } = await workedOn(index);
+  const what = damage(disk, numbersFor(`damage ${index}`));
+  const left = new SimulatedDisk({ image: disk.image() });
+  try {
+    const host = await open(left);
+    const { model } = await usedStore();
+    expectOneOf(await readAll(host), [model, ...everBegun(models)]);
+    return { image: left, what, message: undefined };
+  } catch (error) {
+    return { image: left, what, message: isBlockspaceError(error) ? undefined : String(error) };
+  }
+}
+
+function restRow(
+  row: Pick<Row, "number" | "fault" | "leaves" | "cases">,
+  damage: (disk: SimulatedDisk, below: Below) => string,
+): Row {
+  const violationOf = async (index: number): Promise<RowViolation | undefined> => {
+    const { what, message } = await damagedCase(index, damage);
+    return message === undefined
+      ? undefined
+      : { seed: `${row.number}:${index}`, vector: "rest", message, story: [what] };
+  };
+  return {
+    ...row,
+    async run({ part, of, cases, onProgress }: Share) {
+      const result: RowResult = { cases: 0, violations: [] };
+      for (let index = part; result.cases < cases; index += of) {
+        const violation = await violationOf(index);
+        result.cases++;
+        onProgress?.(result.cases);
+        if (violation && result.violations.push(violation) >= 5) break;
+      }
+      return result;
+    },
+    async replay(index) {
+      const { what, message } = await damagedCase(index, damage);
+      return { message, story: [what] };
+    },
+  };
+}
+
+const atRunTime = crashRow(
+  { number: 13, fault: "lost, misdirected, flipped", leaves: "P2", cases: 10_000 },
+  (index) => unnoticed(index, ["lost", "misdirect", "flip"]),
+);
+
+const atRest = restRow({ number: 13, fault: "", leaves: "P2", cases: 10_000 }, sectorDamage);
+
+export const damageRows: readonly Row[] = [
+  {
+    number: 13,
+    fault: "sectors zeroed, swapped, lost, misdirected, flipped",
+    leaves: "P2",
+    cases: 20_000,
+    async run(share) {
+      const half = { ...share, cases: Math.ceil(share.cases / 2) };
+      const running = await atRunTime.run(half);
+      const resting = await atRest.run({
+        ...half,
+        onProgress: (cases) => share.onProgress?.(running.cases + cases),
+      });
+      return {
+        cases: running.cases + resting.cases,
+        violations: [...running.violations, ...resting.violations],
+      };
+    },
+    replay: (index, vector) => (vector === "rest" ? atRest : atRunTime).replay(index, vector),
+  },
+  restRow(
+    {
+      number: 14,
+      fault: "truncation at any byte, foreign and huge files",
+      leaves: "P3",
+      cases: 30_000,
+    },
+    fileDamage,
+  ),
+];

@@ -1,0 +1,43 @@
+/** Rows 8 to 10, and the half of row 13 that happens at run time: a device that fails or lies. */
+import type { FaultKind } from "blockspace/testing";
+import { type Case, crashRow, type Row } from "../row.ts";
+import { damageCheck, faultCheck } from "../store/checks.ts";
+import { usedStore } from "../store/geometry.ts";
+import { shortSequence } from "../store/sequences.ts";
+
+/** Faults that the store is told of; what was acknowledged is there all the same. */
+async function noticed(index: number, faults: FaultKind[]): Promise<Case> {
+  const check = faultCheck("noticed faults", shortSequence(index), await usedStore());
+  return {
+    check: check as Case["check"],
+    options: { faults, budget: { states: 4, faults: 60, statesPerFault: 4 } },
+  };
+}
+
+/** Faults that nobody is told of. */
+export async function unnoticed(index: number, faults: FaultKind[]): Promise<Case> {
+  const check = damageCheck("unnoticed faults", shortSequence(index), await usedStore());
+  return {
+    check: check as Case["check"],
+    options: { faults, budget: { states: 4, faults: 40, statesPerFault: 4 } },
+  };
+}
+
+export const faultRows: readonly Row[] = [
+  crashRow(
+    {
+      number: 8,
+      fault: "k-th operation fails: EIO, ENOSPC, short",
+      leaves: "P1 I7",
+      cases: 20_000,
+    },
+    (index) => noticed(index, ["EIO", "ENOSPC", "short", "EMFILE", "delay"]),
+  ),
+  crashRow(
+    { number: 9, fault: 'sync fails once, then "succeeds"', leaves: "P1 I7", cases: 10_000 },
+    (index) => noticed(index, ["sync"]),
+  ),
+  crashRow({ number: 10, fault: "flush that lies", leaves: "P2", cases: 10_000 }, (index) =>
+    unnoticed(index, ["lie"]),
+  ),
+];

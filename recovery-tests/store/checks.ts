@@ -1,0 +1,121 @@
+/** The checks that the rows of the matrix are made of: a workload on a store, and what may come out. */
+import { isBlockspaceError } from "blockspace";
+import {
+  auditHost,
+  type CrashCheck,
+  fingerprintOfImage,
+  type Moment,
+  SimulatedDisk,
+} from "blockspace/testing";
+import { BLOCK, type Beginning, open, pattern } from "./geometry.ts";
+import { allowedAfter, everBegun, expectOneOf, type Found, readAll } from "./model.ts";
+import { Session } from "./session.ts";
+import type { Step } from "./steps.ts";
+
+/** Of so many recovered stores one is also worked on, closed, opened and compared again. */
+const GO_ON_EVERY = 16;
+
+/** Loss of power: the store holds an allowed state (promises I1 and I2), and all of it adds up. */
+export function crashCheck(
+  name: string,
+  steps: readonly Step[],
+  beginning?: Beginning,
+): CrashCheck<Found | undefined, Step> {
+  return {
+    name,
+    steps,
+    ...(beginning ? { start: beginning.image } : {}),
+    workload: async (disk, given) => (await Session.begin(disk, beginning)).runAll(given),
+    recover: (disk) => recover(disk),
+    oracle: (found, moment) => expectAllowed(found, moment, beginning),
+  };
+}
+
+/** The same on a disk with faults that are noticed: what is left is allowed in the same way. */
+export function faultCheck(
+  name: string,
+  steps: readonly Step[],
+  beginning: Beginning,
+): CrashCheck<Found | undefined, Step> {
+  return {
+    ...crashCheck(name, steps, beginning),
+    workload: async (disk, given) => {
+      const session = await Session.begin(disk, beginning).catch((error: unknown) => {
+        if (!isBlockspaceError(error)) throw error;
+      });
+      await session?.runAllDespiteFaults(given);
+    },
+  };
+}
+
+/**
+ * A medium that does wrong and says nothing. Some state that there was is left, whole, with typed
+ * errors in place of blocks that cannot be trusted, or the store refuses to open (promise I6).
+ */
+export function damageCheck(
+  name: string,
+  steps: readonly Step[],
+  beginning: Beginning,
+): CrashCheck<Found | undefined, Step> {
+  return {
+    ...faultCheck(name, steps, beginning),
+    recover: async (disk) => {
+      const host = await open(disk);
+      return readAll(host);
+    },
+    oracle: (found, { marks }) => {
+      expectOneOf(found!, [beginning.model, ...everBegun(marks)]);
+    },
+    refusal: (error) => isBlockspaceError(error),
+  };
+}
+
+/** Opens what a crash left; `undefined` when no store is there yet. */
+export async function recover(disk: SimulatedDisk): Promise<Found | undefined> {
+  if (disk.find("/store/superblock") === undefined) return createAnew(disk);
+  const host = await open(disk);
+  auditHost(host);
+  const found = await readAll(host);
+  if (fingerprintOfImage(disk.start) % GO_ON_EVERY === 0) await goOn(disk, found);
+  return found;
+}
+
+/** What a creation that was cut short left must not be in the way of another one. */
+async function createAnew(disk: SimulatedDisk): Promise<undefined> {
+  const host = await open(disk, { create: true });
+  if (host.list().length > 0) throw new Error("a new store is not empty");
+  await host.create("new", { size: 4 * BLOCK });
+  await host.close();
+}
+
+/**
+ * A recovered store is as good as any: opened once more it holds the same, takes writes, closes, and
+ * opens with all there was. On a copy of its disk, so that it is no part of the recovery.
+ */
+async function goOn(recovered: SimulatedDisk, found: Found): Promise<void> {
+  const disk = new SimulatedDisk({ image: recovered.image() });
+  const host = await open(disk);
+  expectOneOf(await readAll(host), [found]);
+  const volume = await host.create("goes on", { size: 4 * BLOCK });
+  const data = pattern(200, 4 * BLOCK);
+  await volume.write(0, data);
+  await host.checkpoint();
+  await host.close();
+  const again = await open(disk);
+  auditHost(again);
+  const now = new Map(await readAll(again));
+  const written = now.get("goes on");
+  now.delete("goes on");
+  if (!written || Buffer.compare(written.bytes, data) !== 0) {
+    throw new Error("what was written after recovery is not there after the next opening");
+  }
+  expectOneOf(now, [found]);
+}
+
+function expectAllowed(found: Found | undefined, { marks }: Moment, beginning?: Beginning): void {
+  const allowed = allowedAfter(beginning ? [{ candidate: beginning.model }, ...marks] : marks);
+  if (found) expectOneOf(found, allowed);
+  else if (beginning || marks.some((mark) => "durable" in (mark as object))) {
+    throw new Error("the store is gone");
+  }
+}

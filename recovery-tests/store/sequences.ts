@@ -1,0 +1,80 @@
+/**
+ * Sequences of steps, each named by a number: the same number gives the same steps on every
+ * machine. The first ones go through all sequences of one to three kinds of steps, as ACE does
+ * (Mohan et al., OSDI 2018); after these the same kinds come round again with other numbers in
+ * them.
+ */
+import { randomBelow, randomFrom, seedFor } from "blockspace/testing";
+import { BLOCK } from "./geometry.ts";
+import { makers, type Step } from "./steps.ts";
+
+const kinds: readonly string[] = Object.keys(makers);
+const shortSequences = kinds.length + kinds.length ** 2 + kinds.length ** 3;
+/** Shares no factor with the number of short sequences, so that it visits them all. */
+const STRIDE = 7919;
+
+/** One to three steps, of every kind after every kind. */
+export function shortSequence(index: number): Step[] {
+  let rest = (index * STRIDE) % shortSequences;
+  let length = 1;
+  while (rest >= kinds.length ** length) rest -= kinds.length ** length++;
+  const steps: Step[] = [];
+  for (let i = 0; i < length; i++) {
+    steps.push(makeStep(kinds[rest % kinds.length]!, `short ${index} ${i}`));
+    rest = Math.floor(rest / kinds.length);
+  }
+  return steps;
+}
+
+/**
+ * Much that is under way at once, so that much is lost in many ways: writes and discards on one
+ * subvolume, blocks staged and submitted on another, then everything written home.
+ */
+export function wideSequence(index: number): Step[] {
+  const below = numbersFor(`wide ${index}`);
+  const before = ["write", "ragged", "snapshot", "clone", "transact", "checkpoint"][below(6)]!;
+  const steps = Array.from({ length: 6 + below(8) }, (_, i): Step => {
+    const kind = ["write", "ragged", "big", "discard", "abandon", "twoPhase"][below(6)]!;
+    const step = makeStep(kind, `wide ${index} ${i}`);
+    const on = kind === "abandon" || kind === "twoPhase" ? 1 : 0;
+    return { ...step, on } as Step;
+  });
+  const after = ["flush", "checkpoint", "reopen", "compact"][below(4)]!;
+  const last = after === "flush" ? ({ do: "flush" } as const) : makeStep(after, "");
+  return [makeStep(before, `wide ${index} before`), { do: "together", steps }, last];
+}
+
+/** Enough flushes to fill the files of a journal one after the other, until one is used again. */
+export function rotatingSequence(index: number): Step[] {
+  const below = numbersFor(`rotating ${index}`);
+  const steps: Step[] = [];
+  for (let turn = 0; turn < 4; turn++) {
+    if (below(2) === 0) steps.push(makeStep(kinds[below(kinds.length)]!, `turn ${index} ${turn}`));
+    steps.push({ do: "rotate" }, { do: "checkpoint" });
+  }
+  for (let i = 0; i < 1 + below(3); i++) {
+    steps.push({ do: "write", on: 0, at: i * BLOCK, length: 700, salt: below(250) });
+    steps.push({ do: "flush" });
+  }
+  return steps;
+}
+
+/** A long life: steps of all kinds. */
+export function longSequence(index: number, length: number): Step[] {
+  const below = numbersFor(`long ${index}`);
+  return Array.from({ length }, (_, i) => {
+    const isFlush = below(6) === 0;
+    if (isFlush) return { do: "flush" };
+    return makeStep(kinds[below(kinds.length)]!, `long ${index} ${i}`);
+  });
+}
+
+export function numbersFor(name: string): (bound: number) => number {
+  const random = randomFrom(seedFor(1, name));
+  return (bound) => randomBelow(random, bound);
+}
+
+function makeStep(kind: string, name: string): Step {
+  const below = numbersFor(name);
+  return makers[kind]!(below, 1 + below(250));
+}
