@@ -30,6 +30,8 @@ export {
 export { type CrashVector, formatVectors, parseVectors } from "./testing/crash-vector.ts";
 export { SimulatedDisk, type SimulatedDiskOptions } from "./testing/disk.ts";
 export { type DiskImage, fingerprintOfImage } from "./testing/disk-image.ts";
+export { fileSystem, type SimulatedFileSystem } from "./testing/file-system.ts";
+export { fileSystemSync, type SimulatedFileSystemSync } from "./testing/file-system-sync.ts";
 export { type FaultKind, faultKinds, FaultInjector, type FaultPlan } from "./testing/faults.ts";
 export type { Fault, OnOperation, Operation, TraceEntry } from "./testing/operation.ts";
 export { type Random, randomBelow, randomFrom, seedFor } from "./testing/random.ts";
