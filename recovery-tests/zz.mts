@@ -1,7 +1,9 @@
 import { crashRows } from "./rows/crashes.ts";
-import { faultRows } from "./rows/faults.ts"; import {damageRows} from "./rows/damage.ts"; import {longRuns} from "./rows/long-runs.ts";
+import { faultRows } from "./rows/faults.ts";
+import { damageRows } from "./rows/damage.ts";
+import { longRuns } from "./rows/long-runs.ts";
 const seen = new Set<number>();
-for (const row of [...crashRows, ...faultRows,...damageRows,longRuns]) {
+for (const row of [...crashRows, ...faultRows, ...damageRows, longRuns]) {
   if (process.argv[2] && !process.argv[2].split(",").includes(String(row.number))) continue;
   const t = performance.now();
   const s0 = seen.size;

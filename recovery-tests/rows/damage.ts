@@ -6,7 +6,7 @@
  * trusted; or the store refuses to open, with a typed error.
  */
 import { isBlockspaceError } from "blockspace";
-import { SimulatedDisk } from "blockspace/testing";
+import { type DiskImage, SimulatedDisk } from "blockspace/testing";
 import { crashRow, type Row, type RowResult, type RowViolation, type Share } from "../row.ts";
 import { open, usedStore } from "../store/geometry.ts";
 import { everBegun, expectOneOf, readAll } from "../store/model.ts";
@@ -14,14 +14,28 @@ import { numbersFor, shortSequence } from "../store/sequences.ts";
 import { Session } from "../store/session.ts";
 import { unnoticed } from "./faults.ts";
 
-/** Of so many cases the first half are faults at run time. */
 const SECTOR = 512;
 const HUGE = 2 ** 40;
 
+/** So many stores are made and damaged, each in many ways. */
+const STORES = 400;
+
 /** A store that was worked on, and the states that it went through. */
-async function workedOn(
-  index: number,
-): Promise<{ disk: SimulatedDisk; models: readonly unknown[] }> {
+interface Worked {
+  image: DiskImage;
+  marks: readonly unknown[];
+}
+
+const worked = new Map<number, Promise<Worked>>();
+
+function workedOn(index: number): Promise<Worked> {
+  const store = index % STORES;
+  let known = worked.get(store);
+  if (!known) worked.set(store, (known = workOn(store)));
+  return known;
+}
+
+async function workOn(index: number): Promise<Worked> {
   const beginning = await usedStore();
   const disk = new SimulatedDisk({ image: beginning.image, record: true });
   const session = await Session.begin(disk, beginning);
@@ -30,7 +44,7 @@ async function workedOn(
   const marks = disk.trace.flatMap(({ operation }) =>
     operation.kind === "mark" ? [operation.value] : [],
   );
-  return { disk: new SimulatedDisk({ image: disk.image() }), models: marks };
+  return { image: disk.image(), marks };
 }
 
 function filesOf(disk: SimulatedDisk): string[] {
@@ -87,17 +101,18 @@ function fileDamage(disk: SimulatedDisk, below: Below): string {
 async function damagedCase(
   index: number,
   damage: (disk: SimulatedDisk, below: Below) => string,
-): Promise<{ image: SimulatedDisk; what: string; message: string | undefined }> {
-  const { disk, models } = await workedOn(index);
+): Promise<{ what: string; message: string | undefined }> {
+  const { image, marks } = await workedOn(index);
+  const disk = new SimulatedDisk({ image });
   const what = damage(disk, numbersFor(`damage ${index}`));
   const left = new SimulatedDisk({ image: disk.image() });
   try {
     const host = await open(left);
     const { model } = await usedStore();
-    expectOneOf(await readAll(host), [model, ...everBegun(models)]);
-    return { image: left, what, message: undefined };
+    expectOneOf(await readAll(host), [model, ...everBegun(marks)]);
+    return { what, message: undefined };
   } catch (error) {
-    return { image: left, what, message: isBlockspaceError(error) ? undefined : String(error) };
+    return { what, message: isBlockspaceError(error) ? undefined : String(error) };
   }
 }
 

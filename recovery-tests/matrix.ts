@@ -1,0 +1,21 @@
+/** The matrix of faults: every row that concerns the store, in order. */
+import type { Row } from "./row.ts";
+import { crashRows } from "./rows/crashes.ts";
+import { damageRows } from "./rows/damage.ts";
+import { faultRows } from "./rows/faults.ts";
+import { longRuns } from "./rows/long-runs.ts";
+
+export const matrix: readonly Row[] = [
+  ...crashRows,
+  ...faultRows,
+  ...damageRows,
+  longRuns,
+].toSorted((a, b) => a.number - b.number);
+
+/** The row of a number; `RangeError` when there is none. */
+export function rowOf(number: number): Row {
+  const row = matrix.find((one) => one.number === number);
+  if (row) return row;
+  const allowed = matrix.map((one) => one.number).join(", ");
+  throw new RangeError(`there is no row ${number}; there are ${allowed}`);
+}

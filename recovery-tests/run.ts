@@ -1,0 +1,106 @@
+/**
+ * `npm run test:recovery`: runs the whole matrix in as many processes as there are cores, and
+ * prints its table. Exit code 1 when anything was violated.
+ *
+ *     --nightly          ten times as many cases
+ *     --share FRACTION   that part of the cases, as 0.01
+ *     --rows 1,2,7       these rows only
+ *     --processes N      instead of one for each core
+ *     --json FILE        the summary for programs
+ */
+import { fork } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { availableParallelism, tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { matrix, rowOf } from "./matrix.ts";
+import { addTo, formatSummary, grouped, type RunSummary } from "./summary.ts";
+import type { Job, Message } from "./worker.ts";
+
+const NIGHTLY = 10;
+/** The many short-lived objects of a recovery should die young. */
+const YOUNG_GENERATION_MIB = 64;
+
+const { values } = parseArgs({
+  options: {
+    nightly: { type: "boolean", default: false },
+    share: { type: "string", default: "1" },
+    rows: { type: "string", default: matrix.map(({ number }) => number).join() },
+    processes: { type: "string", default: String(availableParallelism()) },
+    json: { type: "string" },
+  },
+});
+
+const factor = Number(values.share) * (values.nightly ? NIGHTLY : 1);
+const of = Number(values.processes);
+if (!(factor > 0) || !Number.isInteger(of) || of < 1) {
+  throw new RangeError(`--share is ${values.share}, --processes ${values.processes}: more than 0`);
+}
+const rows = values.rows.split(",").map((text) => {
+  const { number, cases } = rowOf(Number(text));
+  return { number, cases: Math.ceil(cases * factor) };
+});
+
+const scratch = mkdtempSync(join(tmpdir(), "blockspace-recovery-"));
+const began = performance.now();
+const summary: RunSummary = { rows: [], distinct: 0, seconds: 0 };
+const progress = new Map<number, Extract<Message, { type: "progress" }>>();
+
+process.once("SIGINT", () => {
+  rmSync(scratch, { recursive: true, force: true });
+  process.exit(130);
+});
+try {
+  await Promise.all(Array.from({ length: of }, (_, part) => runPart(part)));
+  summary.distinct = countDistinct();
+} finally {
+  rmSync(scratch, { recursive: true, force: true });
+}
+summary.seconds = (performance.now() - began) / 1000;
+if (process.stderr.isTTY) process.stderr.write("\r\x1b[K");
+console.log(formatSummary(summary));
+if (values.json !== undefined) writeFileSync(values.json, JSON.stringify(summary, undefined, 2));
+process.exitCode = summary.rows.some(({ violations }) => violations.length > 0) ? 1 : 0;
+
+function fileOf(part: number): string {
+  return join(scratch, `fingerprints-${part}`);
+}
+
+function runPart(part: number): Promise<void> {
+  const job: Job = { part, of, rows, fingerprints: fileOf(part) };
+  const child = fork(new URL("worker.ts", import.meta.url), [JSON.stringify(job)], {
+    execArgv: [...process.execArgv, `--max-semi-space-size=${YOUNG_GENERATION_MIB}`],
+  });
+  child.on("message", (message: Message) => {
+    if (message.type === "progress") progress.set(part, message);
+    else {
+      const { row, seconds, result } = message;
+      addTo(summary, rowOf(row), { ...result, seconds });
+    }
+    showProgress();
+  });
+  return new Promise((resolve, reject) => {
+    child.once("error", reject);
+    child.once("exit", (code, signal) => {
+      if (code === 0) resolve();
+      else reject(new Error(`process ${part} of the run ended with ${signal ?? `code ${code}`}`));
+    });
+  });
+}
+
+function showProgress(): void {
+  if (!process.stderr.isTTY) return;
+  const parts = Array.from(progress.values(), ({ row, cases }) => `row ${row}: ${grouped(cases)}`);
+  const distinct = [...progress.values()].reduce((sum, part) => sum + part.distinct, 0);
+  process.stderr.write(`\r\x1b[K${parts.join(", ")}; ${grouped(distinct)} distinct states`);
+}
+
+/** A state that two processes tried counts once. */
+function countDistinct(): number {
+  const seen = new Set<number>();
+  for (let part = 0; part < of; part++) {
+    const bytes = readFileSync(fileOf(part));
+    for (const fingerprint of new Float64Array(new Uint8Array(bytes).buffer)) seen.add(fingerprint);
+  }
+  return seen.size;
+}
