@@ -1,4 +1,4 @@
-/** What a row of the matrix of faults is: a family of numbered cases, and how to run a share of them. */
+/** What a row of the matrix of faults is: a family of numbered cases, and how to run a share. */
 import {
   checkCrashConsistency,
   type CheckOptions,
@@ -52,7 +52,7 @@ export interface Row {
 
 /** The check of one numbered case. */
 export interface Case {
-  check: CrashCheck<unknown, unknown>;
+  check: CrashCheck;
   options: CheckOptions;
 }
 

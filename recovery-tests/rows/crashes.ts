@@ -17,7 +17,7 @@ function fromStep(step: number): { from?: (mark: unknown) => boolean } {
 
 async function crashesOf(steps: Step[], kinds: CrashKind[], first: number): Promise<Case> {
   const check = crashCheck("loss of power", steps, await usedStore());
-  return { check: check as Case["check"], options: { model: { kinds }, ...fromStep(first) } };
+  return { check, options: { model: { kinds }, ...fromStep(first) } };
 }
 
 function ofShort(kinds: CrashKind[]): (index: number) => Promise<Case> {
@@ -51,7 +51,7 @@ export const crashRows: readonly Row[] = [
     async (index) => {
       if (index % 4 > 0) return crashesOf(rotatingSequence(index), ["names"], 0);
       const check = crashCheck("creation", shortSequence(index));
-      return { check: check as Case["check"], options: { model: { kinds: everyKind } } };
+      return { check, options: { model: { kinds: everyKind } } };
     },
   ),
   crashRow(

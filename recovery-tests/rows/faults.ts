@@ -9,7 +9,7 @@ import { shortSequence } from "../store/sequences.ts";
 async function noticed(index: number, faults: FaultKind[]): Promise<Case> {
   const check = faultCheck("noticed faults", shortSequence(index), await usedStore());
   return {
-    check: check as Case["check"],
+    check,
     options: { faults, budget: { states: 4, faults: 60, statesPerFault: 4 } },
   };
 }
@@ -18,7 +18,7 @@ async function noticed(index: number, faults: FaultKind[]): Promise<Case> {
 export async function unnoticed(index: number, faults: FaultKind[]): Promise<Case> {
   const check = damageCheck("unnoticed faults", shortSequence(index), await usedStore());
   return {
-    check: check as Case["check"],
+    check,
     options: { faults, budget: { states: 4, faults: 40, statesPerFault: 4 } },
   };
 }

@@ -1,4 +1,4 @@
-/** The checks that the rows of the matrix are made of: a workload on a store, and what may come out. */
+/** The checks that rows of the matrix are made of: a workload on a store, and what may come out. */
 import { isBlockspaceError } from "blockspace";
 import {
   auditHost,
@@ -89,8 +89,8 @@ async function createAnew(disk: SimulatedDisk): Promise<undefined> {
 }
 
 /**
- * A recovered store is as good as any: opened once more it holds the same, takes writes, closes, and
- * opens with all there was. On a copy of its disk, so that it is no part of the recovery.
+ * A recovered store is as good as any: opened once more it holds the same, takes writes, closes,
+ * and opens with all there was. On a copy of its disk, so that it is no part of the recovery.
  */
 async function goOn(recovered: SimulatedDisk, found: Found): Promise<void> {
   const disk = new SimulatedDisk({ image: recovered.image() });

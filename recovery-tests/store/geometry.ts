@@ -24,7 +24,7 @@ export const options: SimulatedHostOptions = {
   geometry: { segmentBlocks: 16, nodeSize: 100 },
 };
 
-/** A store that has been in use: subvolumes, shared blocks, a checkpoint and a journal behind it. */
+/** A store that has been in use: subvolumes, shared blocks, a checkpoint, a journal behind it. */
 export interface Beginning {
   image: DiskImage;
   model: StoreModel;

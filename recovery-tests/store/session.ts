@@ -47,8 +47,8 @@ export class Session {
   }
 
   /**
-   * Opens the store of a beginning, or makes one where there is none. Names that it gives begin with
-   * `prefix`.
+   * Opens the store of a beginning, or makes one where there is none. Names that it gives begin
+   * with `prefix`.
    */
   static async begin(
     disk: SimulatedDisk,

@@ -258,13 +258,11 @@ export class SimulatedDisk {
 
   /** Makes the data and the size of a file durable, not its name. */
   flush({ node, path }: FoundFile): Done {
-    const operation: Operation = { kind: "flush", path };
-    try {
-      return this.#perform(operation, [{ type: "flushed", file: node }]);
-    } catch (error) {
-      this.#note(operation, [{ type: "flushFailed", file: node }]);
-      throw error;
-    }
+    return this.#perform(
+      { kind: "flush", path },
+      [{ type: "flushed", file: node }],
+      [{ type: "flushFailed", file: node }],
+    );
   }
 
   // Cells.
@@ -294,13 +292,18 @@ export class SimulatedDisk {
     this.#point = new CrashPoint(this.image());
   }
 
-  #perform(operation: Operation, effects: readonly Effect[]): Done {
-    return this.#finish(operation, effects, this.#announce(operation));
+  #perform(
+    operation: Operation,
+    effects: readonly Effect[],
+    whenFailed: readonly Effect[] = [],
+  ): Done {
+    return this.#finish(operation, effects, this.#announce(operation, whenFailed));
   }
 
-  #announce(operation: Operation): Fault | undefined {
+  #announce(operation: Operation, whenFailed: readonly Effect[] = []): Fault | undefined {
     const fault = this.onOperation?.(operation) ?? undefined;
     if (fault?.type === "fail" && fault.effect !== "all") {
+      if (whenFailed.length > 0) this.#note(operation, whenFailed);
       throw systemError(fault.code, operation.kind, operation.path);
     }
     return fault;

@@ -7,8 +7,8 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { isBlockspaceError } from "../../src/base/errors.ts";
 import { MemoryEnvironments } from "../../src/checkpoint/memory-environment.ts";
-import { MemoryDirectory } from "../../src/device/memory-directory.ts";
-import type { OnOperation } from "../../src/device/operation.ts";
+import { SimulatedTree } from "../support/simulated-tree.ts";
+import type { OnOperation } from "../../src/testing/operation.ts";
 import { Host } from "../../src/host/host.ts";
 import { openStore } from "../../src/host/open.ts";
 import type { StoreParts } from "../../src/host/store.ts";
@@ -122,10 +122,10 @@ describe("a failure of every change that a creation makes", () => {
 describe("a store whose data device lies elsewhere", () => {
   interface Elsewhere {
     parts: StoreParts;
-    tree: MemoryDirectory;
+    tree: SimulatedTree;
   }
 
-  function over(tree: MemoryDirectory, environments = new MemoryEnvironments()): Elsewhere {
+  function over(tree: SimulatedTree, environments = new MemoryEnvironments()): Elsewhere {
     const parts: StoreParts = {
       directory: tree.directory("store"),
       openDevice: (mode) => tree.open("device", mode),
@@ -140,7 +140,7 @@ describe("a store whose data device lies elsewhere", () => {
   }
 
   async function withDevice(onOperation?: OnOperation): Promise<Elsewhere> {
-    const tree = new MemoryDirectory(onOperation ? { onOperation } : {});
+    const tree = new SimulatedTree(onOperation ? { onOperation } : {});
     const size = 4096 + 1024 * B;
     const device = await tree.create("device", { size, layout: "sparse" });
     await device.flush();
@@ -151,7 +151,7 @@ describe("a store whose data device lies elsewhere", () => {
   }
 
   it("is made in spite of a label that a crash has left on the device", async () => {
-    const crashed: MemoryDirectory[] = [];
+    const crashed: SimulatedTree[] = [];
     let capture: (() => void) | undefined;
     const elsewhere = await withDevice(({ kind }) => {
       if (kind !== "read") capture?.();

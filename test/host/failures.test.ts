@@ -3,7 +3,7 @@
  * and again, and each time another of its operations fails.
  */
 import { describe, expect, it } from "vitest";
-import type { Operation } from "../../src/device/operation.ts";
+import type { Operation } from "../../src/testing/operation.ts";
 import type { Host } from "../../src/host/host.ts";
 import { MemoryStore, placeOf } from "../support/memory-store.ts";
 import { blocks, expectBytes, refusal } from "./refusal.ts";

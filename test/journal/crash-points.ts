@@ -1,5 +1,5 @@
 /** Stops a piece of work at any one of its operations, as a loss of power or a kill does. */
-import type { MemoryDirectory } from "../../src/device/memory-directory.ts";
+import type { SimulatedTree } from "../support/simulated-tree.ts";
 
 /** Keeps nothing that is not durable. */
 export const keepNothing = (): number => 0;
@@ -17,10 +17,10 @@ export function keepMasked(mask: number): () => number {
  * which no longer happens. Returns the copy as it is then, and whether the work was stopped.
  */
 export async function stopAt(
-  tree: MemoryDirectory,
+  tree: SimulatedTree,
   at: number,
-  work: (tree: MemoryDirectory) => Promise<void>,
-): Promise<{ tree: MemoryDirectory; stopped: boolean }> {
+  work: (tree: SimulatedTree) => Promise<void>,
+): Promise<{ tree: SimulatedTree; stopped: boolean }> {
   let count = 0;
   let stopped = false;
   const copy = tree.killed({

@@ -5,7 +5,7 @@
  */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { MemoryDirectory } from "../../src/device/memory-directory.ts";
+import { SimulatedTree } from "../support/simulated-tree.ts";
 import type { JournalStart } from "../../src/journal/reader.ts";
 import { seededNumbers } from "../device/scratch.ts";
 import { keepEverything, keepMasked, keepNothing, stopAt } from "./crash-points.ts";
@@ -72,7 +72,7 @@ class Known {
 }
 
 /** Opens the journal from either checkpoint, the older one first, and checks what is read. */
-async function reopen(tree: MemoryDirectory, known: Known): Promise<Scribe> {
+async function reopen(tree: SimulatedTree, known: Known): Promise<Scribe> {
   known.check(await readJournal(tree, known.older), known.older);
   const opened = await openJournal(tree, known.newer);
   known.check(opened, known.newer);
@@ -82,7 +82,7 @@ async function reopen(tree: MemoryDirectory, known: Known): Promise<Scribe> {
 
 describe("a crash", () => {
   /** Rotation, recycling, a frame larger than a file: about sixty operations. */
-  async function script(tree: MemoryDirectory, known: Known): Promise<void> {
+  async function script(tree: SimulatedTree, known: Known): Promise<void> {
     const scribe = await reopen(tree, known);
     for (let i = 0; i < 16; i++) {
       await known.append(scribe, 1 + (i % 3), [0, 512, 1536, 0][i % 4]!);
@@ -92,7 +92,7 @@ describe("a crash", () => {
   }
 
   it("at any operation leaves a prefix, whatever of the last writes is kept", async () => {
-    const before = new MemoryDirectory();
+    const before = new SimulatedTree();
     await newJournal(before);
     let points = 0;
     for (let running = true; running; points++) {
@@ -119,7 +119,7 @@ describe("a crash", () => {
       const below = seededNumbers(seed);
       const random = (): number => below(2 ** 32) / 2 ** 32;
       const known = new Known();
-      let tree = new MemoryDirectory();
+      let tree = new SimulatedTree();
       await newJournal(tree);
       await tree.sync();
       for (let round = 0; round < 8; round++) {

@@ -4,7 +4,7 @@
  */
 import { describe, expect, it } from "vitest";
 import { isBlockspaceError } from "../../src/base/errors.ts";
-import { MemoryDirectory } from "../../src/device/memory-directory.ts";
+import { SimulatedTree } from "../support/simulated-tree.ts";
 import { CHECKSUM_FROM, journalFileHeaderStruct } from "../../src/format/journal-frame.ts";
 import { crc32c } from "../../src/base/checksum.ts";
 import type { JournalStart } from "../../src/journal/reader.ts";
@@ -27,11 +27,11 @@ const FRAME_LENGTH = 64 + 8 + 24;
 
 /** A journal of 17 frames in the files 2, 3 and 4, with one commit in each; file 1 is empty. */
 async function sample(): Promise<{
-  directory: MemoryDirectory;
+  directory: SimulatedTree;
   scribe: Scribe;
   checkpoints: JournalStart[];
 }> {
-  const directory = new MemoryDirectory();
+  const directory = new SimulatedTree();
   const scribe = await newJournal(directory);
   const checkpoints = [BEGINNING];
   for (let i = 1; i <= FRAMES; i++) {
@@ -54,7 +54,7 @@ function flip(at: number, bit: number): (bytes: Buffer) => void {
 }
 
 /** The marks that are read, or the code of the refusal. */
-async function outcome(directory: MemoryDirectory, start = BEGINNING): Promise<string> {
+async function outcome(directory: SimulatedTree, start = BEGINNING): Promise<string> {
   try {
     const { commits } = await readJournal(directory, start);
     return commits.map(({ mark }) => mark / 10).join();
@@ -251,7 +251,7 @@ describe("a missing file", () => {
   });
 
   it("is refused when it is all of them, or a directory that is not there", async () => {
-    const none = new MemoryDirectory();
+    const none = new SimulatedTree();
     const reason = "ECORRUPT: the journal does not reach back to commit 1, which follows";
     await expect(readJournal(none)).rejects.toThrow(reason);
     await expect(readJournal(none.directory("journal"))).rejects.toThrow(reason);
@@ -280,7 +280,7 @@ describe("a checkpoint that the journal does not continue", () => {
   });
 
   it("is refused when it would end within a batch", async () => {
-    const directory = new MemoryDirectory();
+    const directory = new SimulatedTree();
     const scribe = await newJournal(directory);
     await scribe.append([1]);
     const { checksum } = scribe.checkpoint;
@@ -310,7 +310,7 @@ describe("files that nobody would have written", () => {
       expect(await outcome(directory)).toBe(upTo(FRAMES));
     }
     const frames = await bytesIn(directory, "00000003");
-    const only = new MemoryDirectory();
+    const only = new SimulatedTree();
     const file = await only.create("00000001", { size: FILE_SIZE, layout: "sparse" });
     await file.write([frames.subarray(512)], 512);
     expect(await outcome(only)).toBe("ECORRUPT");

@@ -1,7 +1,7 @@
 /** The journal over its files: what is written is read back, across files, openings and reuse. */
 import { describe, expect, it } from "vitest";
 import { FileDirectory } from "../../src/device/file-directory.ts";
-import { MemoryDirectory } from "../../src/device/memory-directory.ts";
+import { SimulatedTree } from "../support/simulated-tree.ts";
 import { MAX_FRAME_BYTES } from "../../src/format/journal-frame.ts";
 import { listJournalFiles } from "../../src/journal/files.ts";
 import { checkCommitSize, MAX_COMMIT_BYTES } from "../../src/journal/journal.ts";
@@ -20,7 +20,7 @@ import {
 } from "./scribe.ts";
 
 /** The sequence and first LSN of every file with a header, in the order of their use. */
-async function headers(directory: MemoryDirectory): Promise<[number, number][]> {
+async function headers(directory: SimulatedTree): Promise<[number, number][]> {
   const files = await listJournalFiles(directory, identity);
   return files.flatMap(({ header }) =>
     header ? [[header.sequence, header.firstLsn] as [number, number]] : [],
@@ -29,7 +29,7 @@ async function headers(directory: MemoryDirectory): Promise<[number, number][]> 
 
 describe("a journal", () => {
   it("that is new holds nothing", async () => {
-    const directory = new MemoryDirectory();
+    const directory = new SimulatedTree();
     const { journal } = await newJournal(directory);
     const { commits, end } = await readJournal(directory);
     expect(commits).toEqual([]);
@@ -39,7 +39,7 @@ describe("a journal", () => {
   });
 
   it("gives back its batches in their order, with their data", async () => {
-    const directory = new MemoryDirectory();
+    const directory = new SimulatedTree();
     const scribe = await newJournal(directory);
     await scribe.append([10]);
     await scribe.append([20, 21, 22], 1024);
@@ -58,7 +58,7 @@ describe("a journal", () => {
   });
 
   it("begins a new file when a frame does not fit into the rest, and reads on in it", async () => {
-    const directory = new MemoryDirectory();
+    const directory = new SimulatedTree();
     const scribe = await newJournal(directory);
     for (let i = 0; i < 40; i++) await scribe.append([i]);
     expect((await readJournal(directory)).commits).toEqual(scribe.submitted);
@@ -75,7 +75,7 @@ describe("a journal", () => {
   });
 
   it("begins a new file when it is opened again, not before there is a batch", async () => {
-    const directory = new MemoryDirectory();
+    const directory = new SimulatedTree();
     const first = await newJournal(directory);
     await first.append([1]);
     await first.journal.close();
@@ -92,7 +92,7 @@ describe("a journal", () => {
   });
 
   it("is read from any batch on, with the checksum that ends the one before", async () => {
-    const directory = new MemoryDirectory();
+    const directory = new SimulatedTree();
     const scribe = await newJournal(directory);
     const starts = [BEGINNING];
     for (let i = 0; i < 20; i++) {
@@ -107,7 +107,7 @@ describe("a journal", () => {
   });
 
   it("makes a file of its own for a frame larger than a file, and gives it back", async () => {
-    const directory = new MemoryDirectory();
+    const directory = new SimulatedTree();
     const scribe = await newJournal(directory);
     await scribe.append([1]);
     await scribe.append([2], 5 * FILE_SIZE);
@@ -126,7 +126,7 @@ describe("a journal", () => {
     expect(() => checkCommitSize(MAX_COMMIT_BYTES + 1)).toThrow(
       /^E2BIG: one commit takes \d+ bytes/,
     );
-    const directory = new MemoryDirectory();
+    const directory = new SimulatedTree();
     const scribe = await newJournal(directory);
     const chunk = new Uint8Array(MAX_FRAME_BYTES / 4);
     const data = [chunk, chunk, chunk, chunk];
@@ -137,7 +137,7 @@ describe("a journal", () => {
 
   it("takes one write and one flush a batch, and writes a new file's header before", async () => {
     const seen: string[] = [];
-    const directory = new MemoryDirectory({
+    const directory = new SimulatedTree({
       onOperation: ({ kind, offset }) => {
         if (kind !== "read") seen.push(offset === undefined ? kind : `${kind} ${offset}`);
       },
@@ -154,7 +154,7 @@ describe("a journal", () => {
 
   it("takes no batch after one that failed", async () => {
     let full = false;
-    const directory = new MemoryDirectory({
+    const directory = new SimulatedTree({
       onOperation: ({ kind }) => {
         if (full && kind === "flush") throw new Error("no such luck");
       },
@@ -171,7 +171,7 @@ describe("a journal", () => {
 
 describe("recycling", () => {
   it("uses files again, and what stood in them never comes back", async () => {
-    const directory = new MemoryDirectory();
+    const directory = new SimulatedTree();
     const scribe = await newJournal(directory);
     let kept = scribe.checkpoint;
     for (let round = 0; round < 60; round++) {
@@ -190,7 +190,7 @@ describe("recycling", () => {
   });
 
   it("keeps the file that holds the commit behind the checkpoint", async () => {
-    const directory = new MemoryDirectory();
+    const directory = new SimulatedTree();
     const scribe = await newJournal(directory);
     const starts = [BEGINNING];
     for (let i = 0; i < 30; i++) {
@@ -206,7 +206,7 @@ describe("recycling", () => {
   });
 
   it("gives up files that have no header, and never writes into them", async () => {
-    const directory = new MemoryDirectory();
+    const directory = new SimulatedTree();
     const before = await newJournal(directory);
     await before.append([1]);
     // As a crash leaves it between the creation of the file and its header.
@@ -219,7 +219,7 @@ describe("recycling", () => {
   });
 
   it("leaves alone what does not have the name of a journal file", async () => {
-    const directory = new MemoryDirectory();
+    const directory = new SimulatedTree();
     for (const name of ["notes.txt", "1", "00000001.bak"]) {
       await directory.create(name, { size: FILE_SIZE, layout: "sparse" });
     }
@@ -237,7 +237,7 @@ describe("recycling", () => {
   });
 
   it("drops files of another size when the setting has changed", async () => {
-    const directory = new MemoryDirectory();
+    const directory = new SimulatedTree();
     const before = await newJournal(directory);
     for (let i = 0; i < 30; i++) await before.append([i]);
     const { scribe } = await openJournal(directory, BEGINNING, 8 * 8192);
@@ -275,7 +275,7 @@ describe("a journal in a directory of the file system", () => {
 describe("a journal of another store", () => {
   it("is not read: neither its files nor a frame of it among our own", async () => {
     const foreign = { ...identity, storeId: Uint8Array.from(identity.storeId).fill(7) };
-    const directory = new MemoryDirectory();
+    const directory = new SimulatedTree();
     const scribe = await newJournal(directory);
     await scribe.append([1]);
     await scribe.append([2]);

@@ -3,8 +3,8 @@
  * journal simply ends before it. And what comes after such an end.
  */
 import { describe, expect, it } from "vitest";
-import { MemoryDirectory } from "../../src/device/memory-directory.ts";
-import type { OnOperation } from "../../src/device/operation.ts";
+import { SimulatedTree } from "../support/simulated-tree.ts";
+import type { OnOperation } from "../../src/testing/operation.ts";
 import { keepMasked, keepNothing, stopAt } from "./crash-points.ts";
 import {
   bytesIn,
@@ -17,8 +17,8 @@ import {
 } from "./scribe.ts";
 
 /** A journal of two durable frames and a third one of 5 sectors, all in file 00000002. */
-async function threeFrames(): Promise<{ directory: MemoryDirectory; scribe: Scribe }> {
-  const directory = new MemoryDirectory();
+async function threeFrames(): Promise<{ directory: SimulatedTree; scribe: Scribe }> {
+  const directory = new SimulatedTree();
   const scribe = await newJournal(directory);
   await scribe.append([1]);
   await scribe.append([2, 3]);
@@ -105,7 +105,7 @@ describe("a last frame that may not be durable", () => {
     const hook: OnOperation = ({ kind }) => {
       if (kind === "flush" && !power) throw new Error("killed");
     };
-    const directory = new MemoryDirectory({ onOperation: hook });
+    const directory = new SimulatedTree({ onOperation: hook });
     const scribe = await newJournal(directory);
     await scribe.append([1]);
     power = false;
@@ -136,7 +136,7 @@ describe("a last frame that may not be durable", () => {
 describe("a frame that was given up", () => {
   const append =
     (...marks: number[]) =>
-    async (tree: MemoryDirectory): Promise<void> => {
+    async (tree: SimulatedTree): Promise<void> => {
       const { scribe } = await openJournal(tree);
       await scribe.append(marks);
     };
@@ -145,7 +145,7 @@ describe("a frame that was given up", () => {
   // lost with it. It came back: the next host wrote the same header, and when a crash tore its own
   // first frame, the old one stood in its place, and fitted.
   it("never comes back, whatever two crashes leave of two appends", async () => {
-    const before = new MemoryDirectory();
+    const before = new SimulatedTree();
     const scribe = await newJournal(before);
     await scribe.append([1]);
     let crashes = 0;
@@ -174,7 +174,7 @@ describe("a file whose creation was cut short", () => {
   // After a kill the name of a new file is there, and may not be durable. The next host took the
   // file for a spare one, wrote into it, flushed it, and lost it with its name.
   it("holds no commit that a later loss of power takes away with its name", async () => {
-    const before = new MemoryDirectory();
+    const before = new SimulatedTree();
     const scribe = await newJournal(before);
     await scribe.append([1]);
     await scribe.journal.recycle(0);

@@ -4,10 +4,10 @@
  * moment; what is left is another store, and whatever still runs over the old one does it no harm.
  */
 import { type MemoryOptions, MemoryEnvironments } from "../../src/checkpoint/memory-environment.ts";
-import { MemoryDirectory } from "../../src/device/memory-directory.ts";
-import type { MemoryDevice } from "../../src/device/memory-device.ts";
-import type { Random } from "../../src/device/memory-file.ts";
-import type { OnOperation, Operation } from "../../src/device/operation.ts";
+import { SimulatedTree } from "./simulated-tree.ts";
+import type { SimulatedDevice } from "../../src/testing/simulated-device.ts";
+import type { Random } from "../../src/testing/random.ts";
+import type { OnOperation, Operation } from "../../src/testing/operation.ts";
 import type { Engine } from "../../src/host/engine.ts";
 import { Host } from "../../src/host/host.ts";
 import { openStore } from "../../src/host/open.ts";
@@ -31,7 +31,7 @@ const small: NewStore = {
 
 export class MemoryStore {
   readonly layout: NewStore;
-  readonly directory: MemoryDirectory;
+  readonly directory: SimulatedTree;
   readonly environments: MemoryEnvironments;
   /** Called before every operation on a file; when it throws, the operation fails. */
   onOperation: OnOperation | undefined;
@@ -43,7 +43,7 @@ export class MemoryStore {
 
   private constructor(
     layout: NewStore,
-    tree: (hook: { onOperation: OnOperation }) => MemoryDirectory,
+    tree: (hook: { onOperation: OnOperation }) => SimulatedTree,
     table: (hook: MemoryOptions) => MemoryEnvironments,
   ) {
     this.layout = layout;
@@ -55,7 +55,7 @@ export class MemoryStore {
   static create(geometry: Partial<NewStore> = {}): MemoryStore {
     return new MemoryStore(
       { ...small, ...geometry },
-      (hook) => new MemoryDirectory(hook),
+      (hook) => new SimulatedTree(hook),
       (hook) => new MemoryEnvironments(hook),
     );
   }
@@ -99,7 +99,7 @@ export class MemoryStore {
   }
 
   /** The data device, past every host: to look at its bytes, or to damage them. */
-  async data(): Promise<MemoryDevice> {
+  async data(): Promise<SimulatedDevice> {
     return this.directory.open("data", "write");
   }
 

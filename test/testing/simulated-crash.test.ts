@@ -2,8 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { MiB } from "../../src/base/units.ts";
 import type { Device } from "../../src/device/device.ts";
-import { SimulatedDisk } from "../../src/testing/disk.ts";
-import { SimulatedDirectory } from "../../src/testing/simulated-directory.ts";
+import { SimulatedTree } from "../support/simulated-tree.ts";
 import { seededNumbers } from "../device/scratch.ts";
 
 const nothing = (): number => 0;
@@ -18,24 +17,9 @@ function scripted(...numbers: number[]): () => number {
   };
 }
 
-/** A folder that is the whole of a disk, and what a crash or a kill leaves of it. */
-class Tree extends SimulatedDirectory {
-  constructor(disk: SimulatedDisk = new SimulatedDisk()) {
-    super(disk);
-  }
-
-  crash(random: () => number): Tree {
-    return new Tree(this.disk.crash(random));
-  }
-
-  killed(): Tree {
-    return new Tree(this.disk.killed());
-  }
-}
-
 /** A tree with one durable file of 64 KiB, all of it `fill`. */
-async function durableFile(fill = 1): Promise<{ tree: Tree; device: Device }> {
-  const tree = new Tree();
+async function durableFile(fill = 1): Promise<{ tree: SimulatedTree; device: Device }> {
+  const tree = new SimulatedTree();
   const device = await tree.create("file", { size: 65_536, layout: "sparse" });
   await device.write([new Uint8Array(65_536).fill(fill)], 0);
   await device.flush();
@@ -46,7 +30,7 @@ async function durableFile(fill = 1): Promise<{ tree: Tree; device: Device }> {
 const write = (device: Device, fill: number, offset: number, length: number): Promise<void> =>
   device.write([new Uint8Array(length).fill(fill)], offset);
 
-async function bytesOf(tree: Tree, name = "file"): Promise<Uint8Array> {
+async function bytesOf(tree: SimulatedTree, name = "file"): Promise<Uint8Array> {
   const device = await tree.open(name, "read");
   const bytes = new Uint8Array(device.size);
   await device.read(bytes, 0);
@@ -54,7 +38,7 @@ async function bytesOf(tree: Tree, name = "file"): Promise<Uint8Array> {
 }
 
 /** The first byte of each 512-byte sector from `first` on. */
-async function sectors(tree: Tree, first: number, count: number): Promise<number[]> {
+async function sectors(tree: SimulatedTree, first: number, count: number): Promise<number[]> {
   const bytes = await bytesOf(tree);
   return Array.from({ length: count }, (_, i) => {
     const sector = bytes.subarray((first + i) * 512, (first + i + 1) * 512);
@@ -175,7 +159,7 @@ describe("a name after loss of power", () => {
   const options = { size: 4096, layout: "sparse" } as const;
 
   it("is lost unless its directory was synced, also when the file was flushed", async () => {
-    const tree = new Tree();
+    const tree = new SimulatedTree();
     const device = await tree.create("file", options);
     await write(device, 7, 0, 4096);
     await device.flush();
@@ -186,7 +170,7 @@ describe("a name after loss of power", () => {
   });
 
   it("may lead to an empty file when the file was not flushed", async () => {
-    const tree = new Tree();
+    const tree = new SimulatedTree();
     await tree.create("file", { size: MiB, layout: "preallocated" });
     await tree.sync();
     expect((await bytesOf(tree.crash(nothing))).length).toBe(0);
@@ -194,7 +178,7 @@ describe("a name after loss of power", () => {
   });
 
   it("comes back with all the earlier changes of its directory, or not at all", async () => {
-    const tree = new Tree();
+    const tree = new SimulatedTree();
     const empty = { size: 0, layout: "sparse" } as const;
     for (const name of ["a", "b"]) await tree.create(name, empty);
     await tree.sync();
@@ -219,18 +203,16 @@ describe("a name after loss of power", () => {
     expect((await bytesOf(tree.crash(everything)))[0]).toBe(2);
   });
 
-  it("of a directory is durable once the one above is synced, and what is in it for itself", async () => {
-    const tree = new Tree();
+  it("of a directory is durable once it was ensured, and what is in it only once that was synced", async () => {
+    const tree = new SimulatedTree();
     const inner = tree.directory("outer").directory("inner");
+    const listInner = (crashed: SimulatedTree): Promise<string[]> =>
+      crashed.directory("outer").directory("inner").list();
     await inner.ensure();
     await inner.create("file", options);
+    expect(await listInner(tree.crash(nothing))).toEqual([]);
     await inner.sync();
-    expect(await tree.crash(nothing).list()).toEqual([]);
-    await tree.sync();
-    expect(await tree.crash(nothing).directory("outer").list()).toEqual([]);
-    await tree.directory("outer").sync();
-    const crashed = tree.crash(nothing);
-    expect(await crashed.directory("outer").directory("inner").list()).toEqual(["file"]);
+    expect(await listInner(tree.crash(nothing))).toEqual(["file"]);
   });
 });
 
@@ -272,7 +254,7 @@ describe("a tree after the process was killed", () => {
 });
 
 it("neither a crash nor a kill takes locks along, and the old tree keeps its own", async () => {
-  const tree = new Tree();
+  const tree = new SimulatedTree();
   await tree.lock("lock", "exclusive");
   for (const after of [tree.crash(everything), tree.killed()]) {
     await (await after.lock("lock", "exclusive")).release();

@@ -49,6 +49,7 @@ describe("the hook of a simulated disk", () => {
     const path = "/store/inner/file";
     expect(log).toEqual([
       { kind: "create", path: "/store/inner" },
+      { kind: "sync", path: "/store" },
       { kind: "create", path, length: 100 },
       { kind: "write", path, offset: 5, length: 7 },
       { kind: "flush", path },
