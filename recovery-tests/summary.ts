@@ -64,7 +64,8 @@ export function formatSummary({ rows, distinct, seconds }: RunSummary): string {
   return lines.join("\n");
 }
 
-function storyOf({ seed, vector, message, story }: RowViolation): string[] {
+/** A violation for people, with the command that replays it. */
+export function storyOf({ seed, vector, message, story }: RowViolation): string[] {
   return [
     `VIOLATION ${message}`,
     `  npm run replay -- ${seed} "${vector}"`,

@@ -13,6 +13,17 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 const examples = fileURLToPath(new URL("../../examples/", import.meta.url));
 
 const expected: Readonly<Record<string, readonly string[]>> = {
+  "check-a-log.ts": [
+    "careless, 29 different crash states:",
+    "  prefix: red should be there, and undefined is",
+    "  subset: red should be there, and undefined is",
+    "  names: red should be there, and undefined is",
+    "  prefix: red or green should be there, and undefined is",
+    "  subset: red or green should be there, and undefined is",
+    "  names: red or green should be there, and undefined is",
+    "careful, 83 different crash states:",
+    "  no flaws",
+  ],
   "quickstart.ts": ["hello HELLO"],
   "snapshots.ts": [
     "disk: friday, disk@monday: monday",
