@@ -7,7 +7,8 @@
  * the image of the disk. These are the rules:
  *
  *  1. A flush of a file makes durable the data and sizes of all operations on it that were done
- *     before the flush was called. A sync of a folder does so for its names.
+ *     before the flush was called. A sync of a folder does so for its names. A write that waits for
+ *     the medium itself makes durable what is its own.
  *  2. Kept units take effect in the order in which they were issued. Data is kept or lost
  *     write by write, in any combination.
  *  3. The changes of one folder's names happen in order: when one is lost, so are all later ones
@@ -35,7 +36,7 @@ interface UnitOfFile {
   /** The index in the trace of the operation that it is part of. */
   at: number;
   doneAt(): number;
-  /** Made durable by a flush after one that failed: kept, but not before what is uncertain. */
+  /** Made durable while earlier ones are not: kept, but not before what is uncertain. */
   certain: boolean;
   /** A failed flush should have covered it. */
   forgotten: boolean;
@@ -100,15 +101,17 @@ export class CrashPoint {
           this.#changes.push({ ...effect, at: entry.index });
           break;
         case "flushed":
-          this.#flush(effect.file, entry.index);
+          if (effect.only === undefined) this.#flush(effect.file, effect.calledAt ?? entry.index);
+          else this.#flushOne(effect.file, effect.only);
           break;
         case "flushFailed":
           for (const unit of this.#open(effect.file).units) {
-            if (unit.doneAt() <= entry.index && !unit.certain) unit.forgotten = true;
+            const covered = unit.doneAt() <= (effect.calledAt ?? entry.index);
+            if (covered && !unit.certain) unit.forgotten = true;
           }
           break;
         case "synced":
-          this.#sync(effect.folder);
+          this.#sync(effect.folder, effect.calledAt);
           break;
         case "cell":
           this.#cells = new Map(this.#cells).set(effect.name, effect.cell);
@@ -170,8 +173,17 @@ export class CrashPoint {
     this.#images.set(node, file.durable.freeze());
   }
 
-  #sync(folder: NodeNumber): void {
-    const synced = this.#changes.filter((change) => foldersOf(change).includes(folder));
+  /** Its units keep their place among those that are uncertain. */
+  #flushOne(node: NodeNumber, at: number): void {
+    for (const unit of this.#open(node).units) {
+      if (unit.at === at && !unit.forgotten) unit.certain = true;
+    }
+  }
+
+  #sync(folder: NodeNumber, calledAt = Infinity): void {
+    const synced = this.#changes.filter(
+      (change) => change.at < calledAt && foldersOf(change).includes(folder),
+    );
     this.#folders = namesAfter(this.#folders, synced);
     this.#changes = this.#changes.filter((change) => !synced.includes(change));
   }

@@ -16,7 +16,7 @@ import { type CellImage, type DiskImage, EMPTY_IMAGE, type NodeNumber } from "./
 import { systemError } from "./disk-errors.ts";
 import { FileBytes, FileImage, SECTOR_BYTES, sectorsOf } from "./file-bytes.ts";
 import { FolderTree } from "./folder-tree.ts";
-import type { Effect, Fault, OnOperation, Operation, TraceEntry } from "./operation.ts";
+import type { Effect, Fault, FlushScope, OnOperation, Operation, TraceEntry } from "./operation.ts";
 import type { Random } from "./random.ts";
 
 export interface SimulatedDiskOptions {
@@ -183,15 +183,18 @@ export class SimulatedDisk {
   }
 
   /** Makes the names of a folder durable. */
-  syncFolder(path: string): Done {
+  syncFolder(path: string, scope: Pick<FlushScope, "calledAt"> = {}): Done {
     const found = this.#tree.find(path) ?? fail("ENOENT", "open", path);
     if (found.is === "file") fail("ENOTDIR", "fsync", path);
-    return this.syncFoundFolder({ node: found.node, path });
+    return this.syncFoundFolder({ node: found.node, path }, scope);
   }
 
   /** The same of a folder that was found before, whatever its name is now. */
-  syncFoundFolder({ node, path }: { node: NodeNumber; path: string }): Done {
-    return this.#perform({ kind: "sync", path }, [{ type: "synced", folder: node }]);
+  syncFoundFolder(
+    { node, path }: { node: NodeNumber; path: string },
+    scope: Pick<FlushScope, "calledAt"> = {},
+  ): Done {
+    return this.#perform({ kind: "sync", path }, [{ type: "synced", folder: node, ...scope }]);
   }
 
   /** A program asks for a descriptor. Nothing changes, but the hook may refuse. */
@@ -257,11 +260,11 @@ export class SimulatedDisk {
   }
 
   /** Makes the data and the size of a file durable, not its name. */
-  flush({ node, path }: FoundFile): Done {
+  flush({ node, path }: FoundFile, scope: FlushScope = {}): Done {
     return this.#perform(
       { kind: "flush", path },
-      [{ type: "flushed", file: node }],
-      [{ type: "flushFailed", file: node }],
+      [{ type: "flushed", file: node, ...scope }],
+      [{ type: "flushFailed", file: node, ...scope }],
     );
   }
 

@@ -75,14 +75,22 @@ export interface DataEffect {
   bytes: Uint8Array | null;
 }
 
+/** What a flush covers, where that is not all that was done before its entry. */
+export interface FlushScope {
+  /** Entries there were when it was called, where others came before its end. */
+  calledAt?: number;
+  /** The index of the one operation that it covers: a write that itself waits for the medium. */
+  only?: number;
+}
+
 export type Effect =
   | DataEffect
   | { type: "size"; file: NodeNumber; size: number }
   | ({ type: "names" } & NameChange)
-  | { type: "flushed"; file: NodeNumber }
+  | ({ type: "flushed"; file: NodeNumber } & FlushScope)
   /** The system has forgotten what was not durable yet: no later flush covers it. */
-  | { type: "flushFailed"; file: NodeNumber }
-  | { type: "synced"; folder: NodeNumber }
+  | ({ type: "flushFailed"; file: NodeNumber } & FlushScope)
+  | { type: "synced"; folder: NodeNumber; calledAt?: number }
   | { type: "cell"; name: string; cell: CellImage };
 
 /** One entry of a trace. */

@@ -1,0 +1,106 @@
+/** System calls that change, flush or read the bytes of files, as steps on the simulated disk. */
+import { bytesOf, numberOf, openPathOf, wordOf } from "./call-arguments.ts";
+import type { OpenFile } from "./descriptors.ts";
+import type { FlushScope } from "./operation.ts";
+import type { SystemCall } from "./strace-log.ts";
+import type { TracedProgram } from "./traced-program.ts";
+
+/** At an offset, or where the file stands; to standard output as well. */
+export function write(program: TracedProgram, call: SystemCall, offset?: number): void {
+  const number = numberOf(call, 0);
+  const descriptor = program.descriptors.get(call.thread, number);
+  if (descriptor?.type === "output") {
+    program.say(bytesOf(call, 1).subarray(0, call.result ?? Infinity));
+  } else if (descriptor?.type === "file") {
+    const bytes = bytesOf(call, 1).subarray(0, call.result ?? Infinity);
+    const at = placeOf(program, descriptor, offset);
+    if (bytes.length > 0) program.disk.write(descriptor.file, bytes, at);
+    if (offset === undefined) descriptor.position = at + bytes.length;
+  } else {
+    unseenWrite(program, call, 0);
+  }
+}
+
+/** Linux appends also where an offset is given. */
+function placeOf(program: TracedProgram, open: OpenFile, offset?: number): number {
+  if (open.appends) return program.disk.sizeOf(open.file.node);
+  return offset ?? open.position;
+}
+
+/** A write has returned: with `O_DSYNC` it is durable now, it alone. */
+export function writtenThrough(program: TracedProgram, call: SystemCall, calledAt: number): void {
+  const open = program.file(call);
+  if (!open || call.error !== undefined || !call.result) return;
+  const flags = call.name === "pwritev2" ? wordOf(call, 4) : "";
+  if (open.writesThrough || /RWF_D?SYNC/.test(flags)) {
+    program.disk.flush(open.file, { only: calledAt });
+  }
+}
+
+/** Reading moves the place at which the next write goes. */
+export function advance(program: TracedProgram, call: SystemCall): void {
+  const open = program.file(call);
+  if (open && call.result !== undefined && call.result > 0) open.position += call.result;
+}
+
+export function allocate(program: TracedProgram, call: SystemCall): void {
+  const open = program.file(call);
+  if (!open) return;
+  const mode = wordOf(call, 1);
+  const [offset, length] = [numberOf(call, 2), numberOf(call, 3)];
+  if (/COLLAPSE|INSERT/.test(mode)) return unseenWrite(program, call, 0);
+  const size = program.disk.sizeOf(open.file.node);
+  const keepsSize = mode.includes("FALLOC_FL_KEEP_SIZE");
+  if (/PUNCH_HOLE|ZERO_RANGE/.test(mode)) {
+    const end = Math.min(offset + length, keepsSize ? size : Infinity);
+    if (end > offset) program.disk.discard(open.file, offset, end - offset);
+  }
+  if (!keepsSize && offset + length > size) program.disk.resize(open.file, offset + length);
+}
+
+/** A flush of a file or a sync of a folder, which may have failed. */
+export function flush(program: TracedProgram, call: SystemCall, calledAt: number): void {
+  if (call.result === undefined) return;
+  const folder = program.folder(call);
+  if (folder !== undefined && call.error === undefined) {
+    program.disk.syncFolder(folder, { calledAt });
+  }
+  const open = program.file(call);
+  if (!open) return;
+  if (call.error === undefined) program.disk.flush(open.file, { calledAt });
+  else failFlush(program, open, call.error, { calledAt });
+}
+
+function failFlush(program: TracedProgram, open: OpenFile, code: string, scope: FlushScope): void {
+  const { disk } = program;
+  disk.onOperation = () => ({ type: "fail", code });
+  try {
+    disk.flush(open.file, scope);
+  } catch {
+    // As it did for the program.
+  } finally {
+    disk.onOperation = undefined;
+  }
+}
+
+/** Everything in a folder and below. */
+export function flushAll(program: TracedProgram, folder: string, calledAt: number): void {
+  program.disk.syncFolder(folder, { calledAt });
+  for (const name of program.disk.list(folder)) {
+    const path = folder === "" ? name : `${folder}/${name}`;
+    const found = program.disk.find(path);
+    if (found?.is === "folder") flushAll(program, path, calledAt);
+    else if (found) program.disk.flush({ node: found.node, path }, { calledAt });
+  }
+}
+
+/** Bytes that the log does not show go to the file of a descriptor. */
+export function unseenWrite(program: TracedProgram, call: SystemCall, index: number): void {
+  const path = openPathOf(call, index);
+  if (path !== undefined) unseen(program, call, program.inside(path));
+}
+
+/** `path` as of {@link TracedProgram.inside}: what happens elsewhere does not matter. */
+export function unseen(program: TracedProgram, call: SystemCall, path: string | undefined): void {
+  if (path !== undefined) program.noteUnseen(call, path);
+}
