@@ -1,10 +1,14 @@
 /** The places at which a program is killed: the calls by which it changes its directory or speaks. */
-import { resolve, sep } from "node:path";
+import { relative, resolve, sep } from "node:path";
 import type { Argument, SystemCall } from "./strace-log.ts";
 
 export interface KillPoint {
   call: string;
-  /** Which call of this name it is in its thread, from 1, as strace counts. */
+  /** The file, folder or entry that it is about; `null` for standard output. */
+  path: string | null;
+  /** As the program names it, where that is not the whole path. */
+  alias?: string;
+  /** Which call of this name on this path it is in its thread, from 1, as strace counts. */
   ordinal: number;
   where: string;
 }
@@ -19,50 +23,61 @@ const nameCalls: readonly string[] = [
 export const killCalls: readonly string[] = [
   ...nameCalls,
   ...["write", "writev", "pwrite64", "pwritev", "pwritev2", "ftruncate", "fallocate"],
-  ...["fsync", "fdatasync", "sync", "syncfs", "sync_file_range", "msync"],
+  ...["fsync", "fdatasync", "syncfs", "sync_file_range"],
   ...["copy_file_range", "sendfile", "splice"],
 ];
 
 /**
- * Those of a first run, in the order of its calls. Two threads that both come to their k-th call of
- * a name make one point of it.
+ * Those of a first run, in the order of its calls, with paths relative to the directory. Two threads
+ * that both come to their k-th call of a name on one path make one point of it.
  */
 export function killPointsOf(calls: readonly SystemCall[], directory: string): KillPoint[] {
   const counts = new Map<string, number>();
   const points = new Map<string, KillPoint>();
   for (const call of calls) {
-    const counted = `${call.thread} ${call.name}`;
-    const ordinal = (counts.get(counted) ?? 0) + 1;
-    counts.set(counted, ordinal);
-    const what = subjectOf(call, directory);
-    const key = `${call.name} ${ordinal}`;
-    if (what === undefined || points.has(key)) continue;
-    points.set(key, { call: call.name, ordinal, where: `${call.name} #${ordinal} (${what})` });
+    const subject = subjectOf(call, directory);
+    if (!subject) continue;
+    const of = `${call.name} of ${subject.path ?? "standard output"}`;
+    const ordinal = (counts.get(`${call.thread} ${of}`) ?? 0) + 1;
+    counts.set(`${call.thread} ${of}`, ordinal);
+    const where = `${call.name} #${ordinal} of ${subject.path ?? "standard output"}`;
+    if (points.has(where) || (/^open/.test(call.name) && !call.args.some(makesSomething))) continue;
+    points.set(where, { call: call.name, ...subject, ordinal, where });
   }
   return [...points.values()];
 }
 
 /** What the call is about, when that is in the directory or standard output. */
-function subjectOf(call: SystemCall, directory: string): string | undefined {
-  if (/^open/.test(call.name) && !call.args.some(makesSomething)) return undefined;
-  if (call.name === "sync" || call.name === "msync") return "everything";
-  for (const arg of call.args) {
-    const path = pathOf(call, arg, directory);
-    if (path === directory) return ".";
-    if (path?.startsWith(directory + sep)) return path.slice(directory.length + 1);
-  }
+function subjectOf(
+  call: SystemCall,
+  directory: string,
+): Pick<KillPoint, "path" | "alias"> | undefined {
+  const name = nameCalls.includes(call.name) ? nameOf(call, directory) : undefined;
   const [first] = call.args;
-  const speaks = /^writev?$/.test(call.name) && first?.type === "word" && first.text === "1";
-  return speaks ? "standard output" : undefined;
+  if (/^writev?$/.test(call.name) && first?.type === "word" && first.text === "1") {
+    return { path: null };
+  }
+  const paths = call.args.map((arg) => (arg.type === "word" ? arg.path : undefined));
+  const subject = name?.path ?? paths.find((path) => path !== undefined && within(path, directory));
+  if (subject === undefined || !within(subject, directory)) return undefined;
+  const path = relative(directory, subject);
+  return name && name.text !== subject ? { path, alias: name.text } : { path };
+}
+
+/** The first name in the arguments, from the folder whose descriptor stands before it. */
+function nameOf(call: SystemCall, directory: string): { path: string; text: string } | undefined {
+  const index = call.args.findIndex(({ type }) => type === "bytes");
+  const [name, folder] = [call.args[index], call.args[index - 1]];
+  if (name?.type !== "bytes") return undefined;
+  const text = Buffer.from(name.bytes).toString("utf8");
+  const base = folder?.type === "word" ? folder.path : undefined;
+  return { path: resolve(base ?? directory, text), text };
+}
+
+function within(path: string, directory: string): boolean {
+  return path === directory || path.startsWith(directory + sep);
 }
 
 function makesSomething(arg: Argument): boolean {
   return arg.type === "word" && /O_(?:CREAT|TRUNC)/.test(arg.text);
-}
-
-/** A descriptor's path, or a name; relative ones are taken from the directory. */
-function pathOf({ name }: SystemCall, arg: Argument, directory: string): string | undefined {
-  if (arg.type === "word") return arg.text === "AT_FDCWD" ? undefined : arg.path;
-  if (arg.type !== "bytes" || !nameCalls.includes(name)) return undefined;
-  return resolve(directory, Buffer.from(arg.bytes).toString("utf8"));
 }

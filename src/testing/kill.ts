@@ -3,10 +3,10 @@
  *
  * `killAtEverySystemCall` runs it once under strace to see which calls it makes that change files of
  * its directory or say something on its standard output; then once for each of them, killed with
- * SIGKILL just before that call happens. strace counts calls by name and by thread: a program of one
- * thread dies at each of its calls; one of several at the k-th call of a name of the thread that
- * comes to it first. A Node program should have `UV_THREADPOOL_SIZE=1`, which is set unless `env`
- * says otherwise.
+ * SIGKILL just before that call happens. A place is a call's name, the path that it is about, and how
+ * many such calls the thread has made; where several threads make the same calls on one path, the
+ * one that comes to the k-th first dies of it. A Node program should have `UV_THREADPOOL_SIZE=1`,
+ * which is set unless `env` says otherwise, so that its calls come from one thread.
  *
  * `killAtSeededMoments` needs no strace: it kills after a line of output and a delay.
  *
@@ -15,8 +15,8 @@
  */
 import { mkdir, mkdtemp, realpath, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { checkCount } from "../base/arguments.ts";
+import { isAbsolute, join } from "node:path";
+import { checkWhole } from "../base/arguments.ts";
 import { messageOf } from "../base/errors.ts";
 import { type KillPoint, killPointsOf, killCalls } from "./kill-points.ts";
 import { randomBelow, randomFrom } from "./random.ts";
@@ -66,7 +66,7 @@ export interface EverySystemCallOptions extends KillOptions {
 
 export interface SeededMomentsOptions extends KillOptions {
   kills: number;
-  /** The longest delay after a line; unless told, twice the mean time between two lines. */
+  /** The longest delay after a line; unless told, what the next line took in a first run. */
   delayMaxMs?: number;
 }
 
@@ -95,7 +95,7 @@ export interface KillViolation {
 export async function killAtEverySystemCall(options: EverySystemCallOptions): Promise<KillReport> {
   const calls = options.calls ?? killCalls;
   const every = options.every ?? 1;
-  checkCount(every, "every");
+  checkWhole("every", every, 1);
   const seed = options.seed ?? 1;
   const program = withOneThread(options);
   const all = await inDirectory(options, async (directory) => {
@@ -109,7 +109,8 @@ export async function killAtEverySystemCall(options: EverySystemCallOptions): Pr
       ...program,
       directory,
       calls: [point.call],
-      // Enough to follow it; what it writes is of no interest here.
+      only: pathsOf(point, directory),
+      // What it writes is of no interest here.
       maxBytes: 0,
       inject: `${point.call}:signal=KILL:when=${point.ordinal}`,
     }),
@@ -117,20 +118,14 @@ export async function killAtEverySystemCall(options: EverySystemCallOptions): Pr
 }
 
 export async function killAtSeededMoments(options: SeededMomentsOptions): Promise<KillReport> {
-  checkCount(options.kills, "kills");
+  checkWhole("kills", options.kills, 1);
   const seed = options.seed ?? 1;
   const program = withOneThread(options);
-  const begun = performance.now();
-  const lines = await inDirectory(options, async (directory) => {
-    const whole = await runProgram(program, directory);
-    refuseFailure(whole);
-    return wholeLines(whole.output).length;
-  });
-  const meanMs = (performance.now() - begun) / (lines + 1);
+  const gapsMs = await inDirectory(options, (directory) => measure(program, directory));
   const random = randomFrom(seed);
   const moments = Array.from({ length: options.kills }, () => {
-    const line = randomBelow(random, lines + 1);
-    const delayMs = random() * (options.delayMaxMs ?? 2 * meanMs);
+    const line = randomBelow(random, gapsMs.length);
+    const delayMs = random() * (options.delayMaxMs ?? gapsMs[line]!);
     return { line, delayMs, call: "moment", where: `${delayMs.toFixed(2)} ms after line ${line}` };
   });
   return runAll(options, seed, moments.length, moments, (directory, { line, delayMs }) => {
@@ -141,6 +136,17 @@ export async function killAtSeededMoments(options: SeededMomentsOptions): Promis
       setTimeout(kill, delayMs);
     });
   });
+}
+
+/** How long it takes to the first line, from each line to the next, and from the last to the end. */
+async function measure(program: ProgramToRun, directory: string): Promise<number[]> {
+  const timesMs: number[] = [];
+  const note = (output: string): void => {
+    while (timesMs.length <= wholeLines(output).length) timesMs.push(performance.now());
+  };
+  refuseFailure(await runProgram(program, directory, note));
+  const endMs = performance.now();
+  return timesMs.map((timeMs, line) => (timesMs[line + 1] ?? endMs) - timeMs);
 }
 
 function withOneThread(options: KillOptions): ProgramToRun {
@@ -154,6 +160,14 @@ function withOneThread(options: KillOptions): ProgramToRun {
   };
 }
 
+/** What strace must look for: it compares names as the program gives them, too. */
+function pathsOf({ path, alias }: KillPoint, directory: string): string[] | "output" {
+  if (path === null) return "output";
+  const paths = [join(directory, path)];
+  if (alias !== undefined && !isAbsolute(alias)) paths.push(alias);
+  return paths;
+}
+
 /** All of them in order, the sample of a seed, or each so-manyth. */
 function sampleOf(
   all: readonly KillPoint[],
@@ -163,7 +177,7 @@ function sampleOf(
 ): KillPoint[] {
   const points = all.filter((_, index) => index % every === 0);
   if (sample === undefined || points.length <= sample) return points;
-  checkCount(sample, "sample");
+  checkWhole("sample", sample, 1);
   const random = randomFrom(seed);
   const order = points.map((point) => ({ point, place: random() }));
   return order

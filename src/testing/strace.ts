@@ -8,8 +8,7 @@
  */
 import { type SpawnOptions, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, rm } from "node:fs/promises";
-import { open } from "node:fs/promises";
+import { mkdtemp, open, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { BlockspaceError } from "../base/errors.ts";
@@ -44,6 +43,8 @@ export interface StraceOptions extends ProgramToRun {
   raw?: readonly string[];
   /** As behind strace's `-e inject=`. */
   inject?: string;
+  /** Follows, counts and injects only calls on these paths, or on standard output. */
+  only?: readonly string[] | "output";
   /** Longer strings are cut, which fails where their bytes count. */
   maxBytes?: number;
 }
@@ -76,28 +77,38 @@ export async function runUnderStrace(
   if (missing) throw new BlockspaceError("ENOTSUP", missing);
   const folder = await mkdtemp(join(tmpdir(), "strace-"));
   try {
-    const log = join(folder, "log");
-    const set = options.calls.map((name) => `?${name}`).join(",");
-    const flags = ["-f", "-qq", "-y", "-xx", "-e", "signal=none", "-o", log];
-    flags.push("-s", String(options.maxBytes ?? 2 ** 24), "-e", `trace=${set}`);
-    if (options.raw) flags.push("-e", `raw=${options.raw.map((name) => `?${name}`).join(",")}`);
-    // The kernel passes over all other calls; with an injection strace must see each of its own.
-    if (options.inject) flags.push("-e", `inject=${options.inject}`);
-    else flags.push("--seccomp-bpf");
-    const args = [...flags, "--", options.command, ...(options.args ?? [])];
-    const end = await runProgram({ ...options, command: "strace", args }, options.directory);
-    return { ...end, calls: parseStraceLog(await linesOf(log)) };
+    const [log, output] = [join(folder, "log"), join(folder, "output")];
+    const args = [...flagsOf(options, log, output), "--", options.command, ...(options.args ?? [])];
+    // A file, not a pipe, so that strace knows it by its path.
+    const file = await open(output, "w");
+    const strace = { ...options, command: "strace", args, outputTo: file.fd };
+    const end = await runProgram(strace, options.directory).finally(() => file.close());
+    const calls = parseStraceLog(await linesOf(log));
+    return { ...end, output: await readFile(output, "utf8"), calls };
   } finally {
     await rm(folder, { recursive: true });
   }
 }
 
+function flagsOf(options: StraceOptions, log: string, output: string): string[] {
+  const set = (names: readonly string[]): string => names.map((name) => `?${name}`).join(",");
+  const flags = ["-f", "-qqq", "-y", "-xx", "-e", "signal=none", "-o", log];
+  flags.push("-s", String(options.maxBytes ?? 2 ** 24), "-e", `trace=${set(options.calls)}`);
+  if (options.raw) flags.push("-e", `raw=${set(options.raw)}`);
+  const paths = options.only === "output" ? [output] : (options.only ?? []);
+  for (const path of paths) flags.push("-P", path);
+  // The kernel passes over all other calls; but then strace injects no signal.
+  if (options.inject) flags.push("-e", `inject=${options.inject}`);
+  else flags.push("--seccomp-bpf");
+  return flags;
+}
+
 /**
  * Runs a program in a directory to its end, and nothing of it is left running then. `onOutput` is
- * told of its standard output as it comes, and may kill it.
+ * told of its standard output as it comes, and may kill it. With `outputTo` the output goes there.
  */
 export async function runProgram(
-  options: ProgramToRun,
+  options: ProgramToRun & { outputTo?: number },
   directory: string,
   onOutput?: (output: string, kill: () => void) => void,
 ): Promise<ProgramEnd> {
@@ -105,7 +116,7 @@ export async function runProgram(
   const settings: SpawnOptions = {
     cwd: directory,
     env: { ...process.env, ...environment, ...options.env },
-    stdio: "pipe",
+    stdio: ["pipe", options.outputTo ?? "pipe", "pipe"],
     // A group of its own, so that what it started ends with it.
     detached: true,
   };
@@ -117,7 +128,7 @@ export async function runProgram(
     let output = "";
     let errors = "";
     child.stderr!.setEncoding("utf8").on("data", (chunk: string) => (errors += chunk));
-    child.stdout!.setEncoding("utf8").on("data", (chunk: string) => {
+    child.stdout?.setEncoding("utf8").on("data", (chunk: string) => {
       output += chunk;
       onOutput?.(output, kill);
     });
