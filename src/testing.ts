@@ -28,17 +28,37 @@ export {
   type Recording,
 } from "./testing/crash-states.ts";
 export { type CrashVector, formatVectors, parseVectors } from "./testing/crash-vector.ts";
+export { readImage, writeImage } from "./testing/directory-image.ts";
 export { SimulatedDisk, type SimulatedDiskOptions } from "./testing/disk.ts";
 export { type DiskImage, fingerprintOfImage } from "./testing/disk-image.ts";
 export { fileSystem, type SimulatedFileSystem } from "./testing/file-system.ts";
 export { fileSystemSync, type SimulatedFileSystemSync } from "./testing/file-system-sync.ts";
 export { type FaultKind, faultKinds, FaultInjector, type FaultPlan } from "./testing/faults.ts";
+export {
+  type EverySystemCallOptions,
+  killAtEverySystemCall,
+  killAtSeededMoments,
+  type KilledRun,
+  type KillOptions,
+  type KillReport,
+  type KillViolation,
+  type SeededMomentsOptions,
+} from "./testing/kill.ts";
+export { killCalls } from "./testing/kill-points.ts";
 export type { Fault, OnOperation, Operation, TraceEntry } from "./testing/operation.ts";
+export { type Answer, ProgramPool, type ProgramPoolOptions } from "./testing/program-pool.ts";
 export { type Random, randomBelow, randomFrom, seedFor } from "./testing/random.ts";
 export { type Replayed, replayCrash } from "./testing/replay-case.ts";
 export { SimulatedDevice } from "./testing/simulated-device.ts";
 export { SimulatedDirectory } from "./testing/simulated-directory.ts";
 export { fingerprintOfTrace } from "./testing/trace-fingerprint.ts";
+export { type ProgramEnd, type ProgramToRun, runProgram, straceMissing } from "./testing/strace.ts";
+export {
+  type SystemCallTrace,
+  traceSystemCalls,
+  type TraceOptions,
+} from "./testing/system-call-trace.ts";
+export type { UnseenChange } from "./testing/traced-program.ts";
 export type { CreateOptions, Device, Directory, Lock } from "./device/device.ts";
 export { auditHost } from "./testing-store/host-audit.ts";
 export { openSimulatedHost, type SimulatedHostOptions } from "./testing-store/simulated-host.ts";
