@@ -1,2 +1,5 @@
 /** The types of the inspection. */
-export function inspect(path: string): Promise<{ content: string } | { error: string }>;
+export function inspect(
+  path: string,
+  long: boolean,
+): Promise<{ content: string } | { error: string }>;

@@ -27,6 +27,8 @@ import type { RowResult } from "./row-15-kill.ts";
 const LIFE = 24;
 /** States of one trace, about; the next ones are of another seed. */
 const STATES_OF_A_LIFE = 1000;
+/** Every so-manyth state is not only read: the store must go on working, too. */
+const LONG_EVERY = 16;
 
 export async function run(options: { cases: number; seed: number }): Promise<RowResult> {
   const missing = straceMissing();
@@ -128,14 +130,16 @@ class Lab {
     const fingerprint = fingerprintOfImage(image);
     const known = this.#known.get(fingerprint);
     if (known) return known;
-    const reading = this.#read(image, join(this.#directory, `state-${this.#known.size}`));
+    const reading = this.#read(image, this.#known.size);
     this.#known.set(fingerprint, reading);
     return reading;
   }
 
-  async #read(image: DiskImage, path: string): Promise<{ content: string } | { error: string }> {
+  async #read(image: DiskImage, number: number): Promise<{ content: string } | { error: string }> {
+    const path = join(this.#directory, `state-${number}`);
     await writeImage(image, path);
-    const answer = await this.#pool.ask(join(path, "store"));
+    const question = { path: join(path, "store"), long: number % LONG_EVERY === 0 };
+    const answer = await this.#pool.ask(JSON.stringify(question));
     await rm(path, { recursive: true });
     if ("died" in answer) return { error: `the process that opened it died: ${answer.died}` };
     return JSON.parse(answer.line) as { content: string } | { error: string };
