@@ -1,7 +1,7 @@
 /**
- * Works on the store in `store` of its working directory, on a disk that gets full: at the operation
- * of a number a file takes all the space but so many bytes, then the operations go on until one
- * fails. Every operation waits for the one before it.
+ * Works on the store in `store` of its working directory, on a disk that gets full: at the
+ * operation of a number a file takes all the space but so many bytes, then the operations go on
+ * until one fails. Every operation waits for the one before it.
  *
  *     node full-disk-program.js SEED FULL-AT BYTES-LEFT LAST
  *
@@ -48,10 +48,11 @@ let host;
 const isOpen = await orSay(async () => (host = await Host.open("store", options)));
 if (isOpen) {
   let isWell = true;
+  const attempt = (operation) => orSay(() => perform(host, operation));
   for (const [index, operation] of operationsOf(seed, last).entries()) {
     if (index === fullAt) fill();
     say(`attempted ${index + 1}`);
-    isWell = await orSay(() => perform(host, operation));
+    isWell = await attempt(operation);
     if (isWell && isDurable(operation)) say(`durable ${index + 1}`);
     if (!isWell) break;
   }

@@ -7,8 +7,8 @@ export function programAt(name: string): string {
 }
 
 /**
- * Throws unless `content` is what one of the prefixes leads to, from the last acknowledged operation
- * on; `descriptions` has one for each number of operations.
+ * Throws unless `content` is what one of the prefixes leads to, from the last acknowledged
+ * operation on; `descriptions` has one for each number of operations.
  */
 export function expectPrefix(
   found: { content: string } | { error: string },

@@ -52,7 +52,7 @@ export class Owner {
       timer = setTimeout(() => resolve("no answer"), ANSWER_MAX_MS);
     });
     try {
-      const next = this.#lines.next().then(({ value, done }) => (done ? "ended" : String(value)));
+      const next = this.#lines.next().then(({ value, done }) => (done ? "ended" : value));
       return await Promise.race([next, late]);
     } finally {
       clearTimeout(timer);

@@ -1,7 +1,7 @@
 /**
- * Works on the store in `store` of its working directory: the operations of a seed from one number to
- * another, most of them without waiting for the one before. Prints how many operations are durable
- * whenever it has been told so.
+ * Works on the store in `store` of its working directory: the operations of a seed from one number
+ * to another, most of them without waiting for the one before. Prints how many operations are
+ * durable whenever it has been told so.
  *
  *     node store-program.js SEED FIRST LAST [die]
  *

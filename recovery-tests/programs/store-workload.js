@@ -1,7 +1,7 @@
 /**
  * What the programs on a real store do: a seeded list of operations that is valid in its order, and
- * the contents that each prefix of it leads to, in the most naive way. Plain JavaScript, so that the
- * programs start quickly: they are started hundreds of times.
+ * the contents that each prefix of it leads to, in the most naive way. Plain JavaScript, so that
+ * the programs start quickly: they are started hundreds of times.
  */
 import { createHash } from "node:crypto";
 
@@ -91,8 +91,9 @@ export function operationsOf(seed, count) {
   const content = new Map();
   const operations = [];
   let names = 0;
+  const newName = () => `v${++names}`;
   while (operations.length < count) {
-    const operation = choose(random, content, () => `v${++names}`);
+    const operation = choose(random, content, newName);
     if (!operation) continue;
     applyTo(content, operation);
     operations.push(operation);

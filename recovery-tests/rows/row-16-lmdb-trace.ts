@@ -1,8 +1,8 @@
 /**
- * Row 16: a real store with the real LMDB under its checkpoints, traced by its system calls; then the
- * power goes at every point: prefixes, subsets of what was not flushed, and writes torn at sectors of
- * 512 bytes, across all files of the store. Every state is written to a real directory and opened by
- * a real process, which LMDB may take down with it.
+ * Row 16: a real store with the real LMDB under its checkpoints, traced by its system calls; then
+ * the power goes at every point: prefixes, subsets of what was not flushed, and writes torn at
+ * sectors of 512 bytes, across all files of the store. Every state is written to a real directory
+ * and opened by a real process, which LMDB may take down with it.
  */
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -102,13 +102,13 @@ class Lab {
     const violations: string[] = [];
     const underWay = new Set<Promise<void>>();
     let count = 0;
-    for (const { vector, image } of states) {
+    for (const state of states) {
       count++;
-      const acknowledged = this.#acknowledgedBy(vector.cut);
-      const trial = this.#reading(image())
+      const acknowledged = this.#acknowledgedBy(state.vector.cut);
+      const trial = this.#reading(state.image())
         .then((found) => expectPrefix(found, this.#descriptions, acknowledged))
         .catch((error: unknown) => {
-          violations.push(`vector ${formatVectors([vector])}: ${String(error)}`);
+          violations.push(`vector ${formatVectors([state.vector])}: ${String(error)}`);
         })
         .finally(() => underWay.delete(trial));
       underWay.add(trial);

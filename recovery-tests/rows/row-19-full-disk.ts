@@ -1,8 +1,8 @@
 /**
- * Row 19: a disk that is really full. A small file system in memory is mounted; the store works on it
- * until a file takes the rest of the space, at an operation of each kind; what then fails must fail
- * with a `BlockspaceError`, and once there is space again the store must open, hold a prefix with all
- * that was acknowledged, and go on working (P1).
+ * Row 19: a disk that is really full. A small file system in memory is mounted; the store works on
+ * it until a file takes the rest of the space, at an operation of each kind; what then fails must
+ * fail with a `BlockspaceError`, and once there is space again the store must open, hold a prefix
+ * with all that was acknowledged, and go on working (P1).
  */
 import { execFile } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";

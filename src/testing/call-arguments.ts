@@ -1,4 +1,7 @@
-/** Reads the arguments of a system call by what they must be; anything else is an error that says so. */
+/**
+ * Reads the arguments of a system call by what they must be; anything else is an error that says
+ * so.
+ */
 import { resolve } from "node:path";
 import { BlockspaceError } from "../base/errors.ts";
 import type { Argument, SystemCall } from "./strace-log.ts";
@@ -52,6 +55,7 @@ function wholeBytes(call: SystemCall, index: number, arg: Argument | undefined):
 }
 
 function mistaken(call: SystemCall, index: number, expected: string): never {
-  const message = `line ${call.startedAt} of strace's log: argument ${index} of ${call.name} is not ${expected}`;
+  const where = `line ${call.startedAt} of strace's log: argument ${index} of ${call.name}`;
+  const message = `${where} is not ${expected}`;
   throw new BlockspaceError("EINVAL", message);
 }

@@ -1,6 +1,8 @@
-/** The places at which a program is killed: the calls by which it changes its directory or speaks. */
+/**
+ * The places at which a program is killed: the calls by which it changes its directory or speaks.
+ */
 import { relative, resolve, sep } from "node:path";
-import type { Argument, SystemCall } from "./strace-log.ts";
+import type { SystemCall } from "./strace-log.ts";
 
 export interface KillPoint {
   call: string;
@@ -14,22 +16,22 @@ export interface KillPoint {
 }
 
 /** Calls whose strings are names of files. */
-const nameCalls: readonly string[] = [
-  ...["open", "openat", "creat", "rename", "renameat", "renameat2", "link", "linkat", "unlink"],
-  ...["unlinkat", "rmdir", "mkdir", "mkdirat", "symlink", "symlinkat", "truncate"],
-];
+const nameCalls: readonly string[] = (
+  "open openat creat rename renameat renameat2 link linkat unlink unlinkat rmdir mkdir mkdirat " +
+  "symlink symlinkat truncate"
+).split(" ");
+
+const dataCalls: readonly string[] = (
+  "write writev pwrite64 pwritev pwritev2 ftruncate fallocate fsync fdatasync syncfs " +
+  "sync_file_range copy_file_range sendfile splice"
+).split(" ");
 
 /** Calls that change files, make changes durable, or tell others of them. */
-export const killCalls: readonly string[] = [
-  ...nameCalls,
-  ...["write", "writev", "pwrite64", "pwritev", "pwritev2", "ftruncate", "fallocate"],
-  ...["fsync", "fdatasync", "syncfs", "sync_file_range"],
-  ...["copy_file_range", "sendfile", "splice"],
-];
+export const killCalls: readonly string[] = [...nameCalls, ...dataCalls];
 
 /**
- * Those of a first run, in the order of its calls, with paths relative to the directory. Two threads
- * that both come to their k-th call of a name on one path make one point of it.
+ * Those of a first run, in the order of its calls, with paths relative to the directory. Two
+ * threads that both come to their k-th call of a name on one path make one point of it.
  */
 export function killPointsOf(calls: readonly SystemCall[], directory: string): KillPoint[] {
   const counts = new Map<string, number>();
@@ -41,7 +43,7 @@ export function killPointsOf(calls: readonly SystemCall[], directory: string): K
     const ordinal = (counts.get(`${call.thread} ${of}`) ?? 0) + 1;
     counts.set(`${call.thread} ${of}`, ordinal);
     const where = `${call.name} #${ordinal} of ${subject.path ?? "standard output"}`;
-    if (points.has(where) || (/^open/.test(call.name) && !call.args.some(makesSomething))) continue;
+    if (points.has(where) || (call.name.startsWith("open") && !makesSomething(call))) continue;
     points.set(where, { call: call.name, ...subject, ordinal, where });
   }
   return [...points.values()];
@@ -78,6 +80,6 @@ function within(path: string, directory: string): boolean {
   return path === directory || path.startsWith(directory + sep);
 }
 
-function makesSomething(arg: Argument): boolean {
-  return arg.type === "word" && /O_(?:CREAT|TRUNC)/.test(arg.text);
+function makesSomething({ args }: SystemCall): boolean {
+  return args.some((arg) => arg.type === "word" && /O_(?:CREAT|TRUNC)/.test(arg.text));
 }

@@ -1,12 +1,13 @@
 /**
  * Kills a real program, again and again, and lets the tester check what is left each time.
  *
- * `killAtEverySystemCall` runs it once under strace to see which calls it makes that change files of
- * its directory or say something on its standard output; then once for each of them, killed with
- * SIGKILL just before that call happens. A place is a call's name, the path that it is about, and how
- * many such calls the thread has made; where several threads make the same calls on one path, the
- * one that comes to the k-th first dies of it. A Node program should have `UV_THREADPOOL_SIZE=1`,
- * which is set unless `env` says otherwise, so that its calls come from one thread.
+ * `killAtEverySystemCall` runs it once under strace to see which calls it makes that change files
+ * of its directory or say something on its standard output; then once for each of them, killed with
+ * SIGKILL just before that call happens. A place is a call's name, the path that it is about, and
+ * how many such calls the thread has made; where several threads make the same calls on one path,
+ * the one that comes to the k-th first dies of it. A Node program should have
+ * `UV_THREADPOOL_SIZE=1`, which is set unless `env` says otherwise, so that its calls come from one
+ * thread.
  *
  * `killAtSeededMoments` needs no strace: it kills after a line of output and a delay.
  *
@@ -138,7 +139,9 @@ export async function killAtSeededMoments(options: SeededMomentsOptions): Promis
   });
 }
 
-/** How long it takes to the first line, from each line to the next, and from the last to the end. */
+/**
+ * How long it takes to the first line, from each line to the next, and from the last to the end.
+ */
 async function measure(program: ProgramToRun, directory: string): Promise<number[]> {
   const timesMs: number[] = [];
   const note = (output: string): void => {

@@ -1,4 +1,6 @@
-/** System calls that open, make, move and remove files and folders, as steps on the simulated disk. */
+/**
+ * System calls that open, make, move and remove files and folders, as steps on the simulated disk.
+ */
 import { numberOf, wordOf } from "./call-arguments.ts";
 import { unseen } from "./data-steps.ts";
 import type { SystemCall } from "./strace-log.ts";

@@ -73,7 +73,9 @@ export class ProgramPool {
     const idle = this.#idle.pop();
     if (idle) return idle;
     if (this.#all.size < this.#size) return this.#start();
-    return new Promise((resolve) => this.#waiting.push(resolve));
+    return new Promise((resolve) => {
+      this.#waiting.push(resolve);
+    });
   }
 
   #give(running: Running): void {

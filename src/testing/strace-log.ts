@@ -5,9 +5,9 @@
  * A line is `THREAD NAME(ARGUMENTS) = RESULT`. A call that another thread's line interrupts stands
  * on two: `THREAD NAME(ARGUMENTS <unfinished ...>`, later `THREAD <... NAME resumed>) = RESULT`. So
  * each call has two moments, and between them it may have happened at any time. Strings are written
- * as `\x..` throughout, also the paths that `-y` puts behind descriptors; nothing within them can be
- * taken for punctuation. What is not understood is an error with the number of its line: a call that
- * is overlooked would make the trace of a program wrong without a word.
+ * as `\x..` throughout, also the paths that `-y` puts behind descriptors; nothing within them can
+ * be taken for punctuation. What is not understood is an error with the number of its line: a call
+ * that is overlooked would make the trace of a program wrong without a word.
  */
 import { BlockspaceError } from "../base/errors.ts";
 

@@ -62,9 +62,9 @@ export function straceMissing(): string | false {
 
 function findReason(): string | false {
   const trial = spawnSync("strace", ["-f", "-qq", "-o", "/dev/null", "true"], { encoding: "utf8" });
-  const code = (trial.error as NodeJS.ErrnoException | undefined)?.code;
-  if (code === "ENOENT") return "strace is not installed";
-  if (trial.error) return `strace cannot be run: ${trial.error.message}`;
+  const error: NodeJS.ErrnoException | undefined = trial.error;
+  if (error?.code === "ENOENT") return "strace is not installed";
+  if (error) return `strace cannot be run: ${error.message}`;
   if (trial.status === 0) return false;
   return `strace may not trace here: ${trial.stderr.trim() || `it ended with ${trial.status}`}`;
 }
@@ -82,7 +82,12 @@ export async function runUnderStrace(
     // A file, not a pipe, so that strace knows it by its path.
     const file = await open(output, "w");
     const strace = { ...options, command: "strace", args, outputTo: file.fd };
-    const end = await runProgram(strace, options.directory).finally(() => file.close());
+    let end: ProgramEnd;
+    try {
+      end = await runProgram(strace, options.directory);
+    } finally {
+      await file.close();
+    }
     const calls = parseStraceLog(await linesOf(log));
     return { ...end, output: await readFile(output, "utf8"), calls };
   } finally {
@@ -90,11 +95,15 @@ export async function runUnderStrace(
   }
 }
 
+/** A set for strace; it passes over names that this system does not have. */
+function setOf(names: readonly string[]): string {
+  return names.map((name) => `?${name}`).join(",");
+}
+
 function flagsOf(options: StraceOptions, log: string, output: string): string[] {
-  const set = (names: readonly string[]): string => names.map((name) => `?${name}`).join(",");
   const flags = ["-f", "-qqq", "-y", "-xx", "-e", "signal=none", "-o", log];
-  flags.push("-s", String(options.maxBytes ?? 2 ** 24), "-e", `trace=${set(options.calls)}`);
-  if (options.raw) flags.push("-e", `raw=${set(options.raw)}`);
+  flags.push("-s", String(options.maxBytes ?? 2 ** 24), "-e", `trace=${setOf(options.calls)}`);
+  if (options.raw) flags.push("-e", `raw=${setOf(options.raw)}`);
   const paths = options.only === "output" ? [output] : (options.only ?? []);
   for (const path of paths) flags.push("-P", path);
   // The kernel passes over all other calls; but then strace injects no signal.

@@ -4,13 +4,14 @@
  * From the trace every crash state of the directory can be made, written out with `writeImage`, and
  * opened by the real program again.
  *
- * Each line that the program writes to its standard output becomes a mark in the trace, in its place
- * among the calls: let it say what it holds for durable, and when.
+ * Each line that the program writes to its standard output becomes a mark in the trace, in its
+ * place among the calls: let it say what it holds for durable, and when.
  *
  * Not to be seen are stores into memory that is mapped shared and writable, bytes that the system
- * copies from one file to another itself (`copy_file_range`, `sendfile`, `splice`, reflinks), io_uring,
- * symbolic links, and names that come from outside. Where the log shows one of them on a file of the
- * directory, the trace is refused, unless the file's content does not matter to anybody.
+ * copies from one file to another itself (`copy_file_range`, `sendfile`, `splice`, reflinks),
+ * io_uring, symbolic links, and names that come from outside. Where the log shows one of them on a
+ * file of the directory, the trace is refused, unless the file's content does not matter to
+ * anybody.
  */
 import { realpath } from "node:fs/promises";
 import { BlockspaceError } from "../base/errors.ts";
@@ -48,8 +49,8 @@ export interface SystemCallTrace extends ProgramEnd {
 }
 
 /**
- * Runs a program to its end and returns its trace. `ENOTSUP` where strace is missing, `EINVAL` where
- * files changed unseen.
+ * Runs a program to its end and returns its trace. `ENOTSUP` where strace is missing, `EINVAL`
+ * where files changed unseen.
  */
 export async function traceSystemCalls(options: TraceOptions): Promise<SystemCallTrace> {
   const directory = await realpath(options.directory);

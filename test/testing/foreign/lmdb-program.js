@@ -12,8 +12,8 @@ const database = open({ path: "data.mdb", ...optionsFor(flavour) });
 for (let transaction = Number(first); transaction <= Number(last); transaction++) {
   await database.transaction(() => {
     for (const { key, value } of changesOf(transaction)) {
-      if (value === null) database.remove(key);
-      else database.put(key, value);
+      if (value === null) database.removeSync(key);
+      else database.putSync(key, value);
     }
   });
   await database.flushed;

@@ -61,7 +61,9 @@ export async function lmdbStates(
     outcomes: { sound: 0, corrupt: 0, error: 0, death: 0, lost: 0 },
     examples: {},
   };
-  const contents = Array.from({ length: TRANSACTIONS + 1 }, (_, count) => serialize(contentAfter(count)));
+  const contents = Array.from({ length: TRANSACTIONS + 1 }, (_, count) =>
+    serialize(contentAfter(count)),
+  );
   using pool = new ProgramPool({ command, args: [fileOf("lmdb-reader.js"), flavour] });
   const known = new Map<number, Promise<Reading>>();
   const read = async (image: DiskImage): Promise<Reading> => {
@@ -77,10 +79,12 @@ export async function lmdbStates(
   const underWay = new Set<Promise<void>>();
   const recording = { start: disk.start, trace: disk.trace };
   const kinds = ["prefix", "subset", "torn"] as const;
-  for (const { vector, image } of crashStates(recording, { kinds, grains: [512], limit, seed })) {
-    const marks = disk.trace.slice(0, vector.cut).filter(({ operation }) => operation.kind === "mark");
+  for (const state of crashStates(recording, { kinds, grains: [512], limit, seed })) {
+    const marks = disk.trace
+      .slice(0, state.vector.cut)
+      .filter(({ operation }) => operation.kind === "mark");
     const acknowledged = BEFORE + marks.length;
-    const built = image();
+    const built = state.image();
     const fingerprint = fingerprintOfImage(built);
     const reading = known.get(fingerprint) ?? read(built);
     known.set(fingerprint, reading);
@@ -89,7 +93,7 @@ export async function lmdbStates(
       .then((found) => {
         const outcome = judge(found, contents, acknowledged);
         verdicts.outcomes[outcome]++;
-        verdicts.examples[outcome] ??= formatVectors([vector]);
+        verdicts.examples[outcome] ??= formatVectors([state.vector]);
       })
       .finally(() => underWay.delete(judging));
     underWay.add(judging);
