@@ -1,9 +1,10 @@
 /** The quick share of the rows that need real processes: 15, 16, 19 and 20. */
 import { describe, expect, it, type TestContext } from "vitest";
-import { type RowResult, run as row15 } from "./row-15-kill.ts";
+import { run as row15 } from "./row-15-kill.ts";
 import { run as row16 } from "./row-16-lmdb-trace.ts";
 import { run as row19 } from "./row-19-full-disk.ts";
 import { run as row20 } from "./row-20-two-openers.ts";
+import type { RowResult } from "./row-result.ts";
 
 const seed = Number(process.env["BLOCKSPACE_ROWS_SEED"] ?? Date.now() % 2 ** 20);
 

@@ -18,13 +18,7 @@ import {
 import { expectPrefix, programAt } from "../programs/oracle.ts";
 import { inspect } from "../programs/store-inspection.js";
 import { descriptionsOf, operationsOf } from "../programs/store-workload.js";
-
-export interface RowResult {
-  cases: number;
-  violations: string[];
-  /** Why nothing could be tried. */
-  skipped?: string;
-}
+import type { RowResult } from "./row-result.ts";
 
 const program = programAt("store-program.js");
 /** Operations of one life: few, so that most of its time is not the start of the process. */

@@ -21,7 +21,7 @@ import {
 } from "blockspace/testing";
 import { expectPrefix, programAt } from "../programs/oracle.ts";
 import { descriptionsOf, operationsOf } from "../programs/store-workload.js";
-import type { RowResult } from "./row-15-kill.ts";
+import type { RowResult } from "./row-result.ts";
 
 /** Operations of one traced process. */
 const LIFE = 24;

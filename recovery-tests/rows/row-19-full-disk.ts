@@ -12,7 +12,7 @@ import { promisify } from "node:util";
 import { ProgramPool, runProgram } from "blockspace/testing";
 import { expectPrefix, programAt } from "../programs/oracle.ts";
 import { operationsOf, descriptionsOf } from "../programs/store-workload.js";
-import type { RowResult } from "./row-15-kill.ts";
+import type { RowResult } from "./row-result.ts";
 
 const DISK = "8m";
 const OPERATIONS = 40;

@@ -7,7 +7,7 @@ import { cp, mkdir, mkdtemp, rename, rm, symlink, truncate, writeFile } from "no
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Owner } from "../programs/owner.ts";
-import type { RowResult } from "./row-15-kill.ts";
+import type { RowResult } from "./row-result.ts";
 
 /** One case: an owner has `store` in its directory open, with 1 written to it. */
 interface Scene {

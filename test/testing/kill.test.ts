@@ -1,6 +1,7 @@
 /** Kills of real programs: one whose flaw they find, and one that has none. */
-import { readFileSync } from "node:fs";
-import { readdir, readFile } from "node:fs/promises";
+import { existsSync, readFileSync } from "node:fs";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import {
@@ -89,6 +90,24 @@ describe.skipIf(missing)(`a kill at every system call${skipped}`, () => {
     ]);
   });
 
+  it("reaches the calls of other threads, though these are counted thread by thread", async () => {
+    const left: string[] = [];
+    const report = await killAtEverySystemCall({
+      ...programOf(`
+        import { appendFile, writeFile } from "node:fs/promises";
+        for (const part of ["a", "b", "c"]) await appendFile("f", part);
+        await writeFile("g", "x");
+      `),
+      calls: ["write"],
+      concurrency: 1,
+      check: async ({ directory }) => {
+        left.push(await readFile(join(directory, "f"), "utf8"));
+      },
+    });
+    expect(report).toMatchObject({ kills: 4, finished: 0, violations: [] });
+    expect(left).toEqual(["", "a", "ab", "abc"]);
+  });
+
   it("can be told the calls, and to take a sample of them that its seed repeats", async () => {
     const places: string[][] = [];
     for (const seed of [5, 5, 6]) {
@@ -115,7 +134,6 @@ describe.skipIf(missing)(`a kill at every system call${skipped}`, () => {
       if (fs.existsSync("runs")) process.exit(3);
     `);
     let runs = 0;
-    const { writeFile } = await import("node:fs/promises");
     const prepare = async (directory: string): Promise<void> => {
       await writeFile(join(directory, "old"), "content");
       // From its second run on it fails, unless it is killed first.
@@ -174,6 +192,32 @@ describe("a kill at a seeded moment", () => {
       [1, "nothing pleases it"],
       [2, "nothing pleases it"],
     ]);
+  });
+
+  it("ends when it is told to, and leaves no process behind", async () => {
+    const stop = new AbortController();
+    let pid = 0;
+    const hanging = programOf(`
+      import fs from "node:fs";
+      fs.writeFileSync(process.env.PID_FILE, String(process.pid));
+      setInterval(() => {}, 1000);
+    `);
+    const folder = await mkdtemp(join(tmpdir(), "kill-test-"));
+    try {
+      const env = { PID_FILE: join(folder, "pid") };
+      const { signal } = stop;
+      const poll = setInterval(() => {
+        if (existsSync(env.PID_FILE) && readFileSync(env.PID_FILE, "utf8") !== "") stop.abort();
+      }, 20);
+      await expect(killAtSeededMoments({ ...hanging, env, kills: 1, signal })).rejects.toThrow(
+        /aborted/,
+      );
+      clearInterval(poll);
+      pid = Number(await readFile(env.PID_FILE, "utf8"));
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+    expect(() => process.kill(pid, 0)).toThrow("ESRCH");
   });
 
   it("refuses a number of kills that is none", async () => {

@@ -9,8 +9,9 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { straceMissing } from "../../../src/testing.ts";
+import { straceMissing, traceSystemCalls } from "../../../src/testing.ts";
 import { lmdbStates } from "./lmdb-states.ts";
 
 const missing = straceMissing();
@@ -23,6 +24,14 @@ beforeEach(async () => {
 afterEach(() => rm(directory, { recursive: true }));
 
 describe.skipIf(missing)(`raw lmdb after crashes${missing ? ` (skipped: ${missing})` : ""}`, () => {
+  it("is traced only where its lock file, which is mapped memory, need not be seen", async () => {
+    const program = fileURLToPath(new URL("lmdb-program.js", import.meta.url));
+    const args = [program, "safe", "1", "1"];
+    await expect(traceSystemCalls({ command: process.execPath, args, directory })).rejects.toThrow(
+      /mmap of "data\.mdb-lock"$/,
+    );
+  });
+
   const timeout = 60_000 + STATES * 50;
 
   it(
