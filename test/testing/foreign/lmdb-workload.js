@@ -2,7 +2,7 @@
  * What both programs of the example know: the options, and the changes that each transaction makes.
  * Values fill pages and overflow pages; keys come again and go, so that pages are freed and reused.
  */
-export const TRANSACTIONS = 14;
+export const TRANSACTIONS = 30;
 
 const flavours = {
   default: {},
