@@ -10,7 +10,7 @@ import {
   type SimulatedFileSystem,
 } from "blockspace/testing";
 
-/** Lines of checksum and JSON, appended and synced; `fs` is `node:fs/promises`, or looks like it. */
+/** Lines of checksum and JSON, appended and synced; `fs` is `node:fs/promises` or looks like it. */
 class LogStore {
   readonly #values = new Map<string, string>();
   readonly #file: Awaited<ReturnType<SimulatedFileSystem["open"]>>;
