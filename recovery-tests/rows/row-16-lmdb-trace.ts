@@ -21,7 +21,7 @@ import {
 } from "blockspace/testing";
 import { expectPrefix, programAt } from "../programs/oracle.ts";
 import { descriptionsOf, operationsOf } from "../programs/store-workload.js";
-import type { RowResult } from "./row-result.ts";
+import type { ProcessRun } from "./process-run.ts";
 
 /** Operations of one traced process. */
 const LIFE = 24;
@@ -30,10 +30,10 @@ const STATES_OF_A_LIFE = 1000;
 /** Every so-manyth state is not only read: the store must go on working, too. */
 const LONG_EVERY = 16;
 
-export async function run(options: { cases: number; seed: number }): Promise<RowResult> {
+export async function run(options: { cases: number; seed: number }): Promise<ProcessRun> {
   const missing = straceMissing();
   if (missing) return { cases: 0, violations: [], skipped: missing };
-  const result: RowResult = { cases: 0, violations: [] };
+  const result: ProcessRun = { cases: 0, violations: [] };
   const directory = await mkdtemp(join(tmpdir(), "row-16-"));
   using pool = new ProgramPool({
     command: process.execPath,
@@ -55,7 +55,7 @@ async function tryLife(
   limit: number,
   directory: string,
   pool: ProgramPool,
-  result: RowResult,
+  result: ProcessRun,
 ): Promise<void> {
   const work = join(directory, "work");
   await mkdir(work, { recursive: true });

@@ -12,7 +12,7 @@ import { promisify } from "node:util";
 import { ProgramPool, runProgram } from "blockspace/testing";
 import { expectPrefix, programAt } from "../programs/oracle.ts";
 import { operationsOf, descriptionsOf } from "../programs/store-workload.js";
-import type { RowResult } from "./row-result.ts";
+import type { ProcessRun } from "./process-run.ts";
 
 const DISK = "8m";
 const OPERATIONS = 40;
@@ -31,8 +31,8 @@ interface Case {
   verb: string;
 }
 
-export async function run(options: { cases: number; seed: number }): Promise<RowResult> {
-  const result: RowResult = { cases: 0, violations: [] };
+export async function run(options: { cases: number; seed: number }): Promise<ProcessRun> {
+  const result: ProcessRun = { cases: 0, violations: [] };
   const disk = await mkdtemp(join(tmpdir(), "row-19-"));
   try {
     await promisify(execFile)("mount", ["-t", "tmpfs", "-o", `size=${DISK}`, "tmpfs", disk]);

@@ -7,7 +7,7 @@ import { cp, mkdir, mkdtemp, rename, rm, symlink, truncate, writeFile } from "no
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Owner } from "../programs/owner.ts";
-import type { RowResult } from "./row-result.ts";
+import type { ProcessRun } from "./process-run.ts";
 
 /** One case: an owner has `store` in its directory open, with 1 written to it. */
 interface Scene {
@@ -136,8 +136,8 @@ function expect(found: string, expected: string, what: string): void {
 }
 
 /** The kinds of cases one after the other, from the one that the seed names. */
-export async function run(options: { cases: number; seed: number }): Promise<RowResult> {
-  const result: RowResult = { cases: 0, violations: [] };
+export async function run(options: { cases: number; seed: number }): Promise<ProcessRun> {
+  const result: ProcessRun = { cases: 0, violations: [] };
   const cases = allCases();
   for (let i = 0; i < options.cases; i++) {
     const [what, body] = cases[(options.seed - 1 + i) % cases.length]!;
