@@ -16,7 +16,7 @@ import { kinds } from "../format/checkpoint-values.ts";
 import { CLOSING_ID, encodeClosing } from "../format/closing-record.ts";
 import { packChanges } from "./change-chunks.ts";
 import type { Change, Closing } from "./environment.ts";
-import type { LmdbOptions } from "./lmdb-database.ts";
+import type { LmdbOptions } from "./lmdb-files.ts";
 
 type Message =
   { chunk: Uint8Array } | { reset: boolean; closing: { key: Uint8Array; value: Uint8Array } };

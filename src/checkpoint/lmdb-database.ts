@@ -20,52 +20,17 @@
  * file may not be written by this process, lmdb keeps it mapped after `close`, until the process
  * ends.)
  */
-import { mkdtemp, rm, symlink } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { basename, dirname, join } from "node:path";
-import { open, type RootDatabase, type RootDatabaseOptionsWithPath } from "lmdb";
-import { viewOf } from "../base/bytes.ts";
+import { rm } from "node:fs/promises";
+import { basename, dirname } from "node:path";
+import { open, type RootDatabase } from "lmdb";
 import { BlockspaceError, isBlockspaceError, messageOf } from "../base/errors.ts";
-import { GiB } from "../base/units.ts";
 import { FileDirectory } from "../device/file-directory.ts";
+import { checkHeader, DATA_FILE, isThere, lmdbOptions, throughLink } from "./lmdb-files.ts";
 
 export type Database = RootDatabase<Uint8Array, Uint8Array>;
 
-const DATA_FILE = "data.mdb";
-/** An environment has at least its two meta pages. */
-const MIN_DATA_BYTES = 8192;
-const META_PAGE = 8;
-const LMDB_MAGIC = 0xbeefc0de;
-const LMDB_VERSION = 2;
-
-/** Not a cap: lmdb maps more when the file outgrows it. It is address space, not memory. */
-const MAP_BYTES: number = 16 * GiB;
-
 /** What lmdb says when its file makes no sense: MDB_PAGE_NOTFOUND to MDB_INVALID. */
 const damageCodes: readonly unknown[] = [-30797, -30796, -30794, -30793];
-
-/** The types of lmdb do not know of every option. */
-export interface LmdbOptions extends RootDatabaseOptionsWithPath {
-  path: string;
-  safeRestore: boolean;
-}
-
-/** The options for the environment in the directory `path`, for every thread that opens it. */
-export function lmdbOptions(path: string, readOnly = false): LmdbOptions {
-  return {
-    path,
-    readOnly,
-    noSubdir: false,
-    overlappingSync: false,
-    safeRestore: true,
-    encoding: "binary",
-    keyEncoding: "binary",
-    cache: false,
-    compression: false,
-    maxDbs: 1,
-    mapSize: MAP_BYTES,
-  };
-}
 
 /** Opens the environment at `path` for writing, and creates it if it is not there. */
 export async function openDatabase(path: string): Promise<Database> {
@@ -78,13 +43,7 @@ export async function openDatabase(path: string): Promise<Database> {
 export async function openReadOnly(path: string): Promise<Database | undefined> {
   if (!(await isThere(path))) return undefined;
   await checkHeader(path);
-  const link = await mkdtemp(join(tmpdir(), "blockspace-"));
-  try {
-    await symlink(join(path, DATA_FILE), join(link, DATA_FILE));
-    return open(lmdbOptions(link, true));
-  } finally {
-    await rm(link, { recursive: true });
-  }
+  return throughLink(path, (link) => open(lmdbOptions(link, true)));
 }
 
 /** Removes the environment at `path`, sound or not; durable when it resolves. */
@@ -99,11 +58,6 @@ export function lmdbError(path: string, cause: unknown): BlockspaceError {
   const damaged = cause instanceof Error && "code" in cause && damageCodes.includes(cause.code);
   const message = `checkpoint ${path}: ${messageOf(cause)}`;
   return new BlockspaceError(damaged ? "ECORRUPT" : "EIO", message, { path, cause });
-}
-
-async function isThere(path: string): Promise<boolean> {
-  const names = await new FileDirectory(dirname(path)).list();
-  return names.includes(basename(path));
 }
 
 async function create(path: string): Promise<void> {
@@ -121,26 +75,4 @@ async function create(path: string): Promise<void> {
   await draft.sync();
   await parent.rename(basename(draft.path), basename(path));
   await parent.sync();
-}
-
-/** `ECORRUPT` when the data file is missing, or does not begin as lmdb writes it. */
-async function checkHeader(path: string): Promise<void> {
-  const directory = new FileDirectory(path);
-  if (!(await directory.list()).includes(DATA_FILE)) refuse(path, "is not there");
-  const data = await directory.open(DATA_FILE, "read");
-  try {
-    if (data.size < MIN_DATA_BYTES) refuse(path, `has only ${data.size} bytes`);
-    const header = new Uint8Array(32);
-    await data.read(header, 0);
-    const view = viewOf(header);
-    const meta = view.getUint16(18, true) === META_PAGE && view.getUint32(24, true) === LMDB_MAGIC;
-    if (!meta || view.getUint32(28, true) !== LMDB_VERSION) refuse(path, "is not one of LMDB's");
-  } finally {
-    await data.close();
-  }
-}
-
-function refuse(path: string, reason: string): never {
-  const file = join(path, DATA_FILE);
-  throw new BlockspaceError("ECORRUPT", `the file ${file} ${reason}`, { path: file });
 }

@@ -21,11 +21,11 @@ import { LmdbCommitter } from "./lmdb-committer.ts";
 import {
   type Database,
   lmdbError,
-  lmdbOptions,
   openDatabase,
   openReadOnly,
   removeDatabase,
 } from "./lmdb-database.ts";
+import { lmdbOptions } from "./lmdb-files.ts";
 import { Tally } from "./tally.ts";
 
 export interface LmdbEnvironmentOptions {
@@ -49,6 +49,11 @@ export function lmdbEnvironments(
       throw lmdbError(path, error);
     }
   };
+}
+
+/** Takes an environment away, sound or not, without looking into it. */
+export function removeEnvironment(directory: string, name: "a" | "b"): Promise<void> {
+  return removeDatabase(resolve(join(directory, name)));
 }
 
 type Scan = Iterator<{ key: Uint8Array; value: Uint8Array }>;

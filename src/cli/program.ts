@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import type { Command } from "commander";
 import { addExamples } from "./arguments.ts";
 import { addCatalogueCommands } from "./commands/catalogue.ts";
+import { addCheckCommand } from "./commands/check.ts";
 import { addCompactCommand } from "./commands/compact.ts";
 import { addDiffCommand } from "./commands/diff.ts";
 import { addExportCommand } from "./commands/export.ts";
@@ -60,6 +61,7 @@ export function buildProgram(program: Command, session: Session): Command {
   addDiffCommand(program, session);
   addJournalCommand(program, session);
   addCompactCommand(program, session);
+  addCheckCommand(program, session);
   addExamples(
     program,
     ["blockspace init my-store", "a new store"],

@@ -10,6 +10,9 @@ import { Session } from "./session.ts";
 
 const EXIT_FAILURE = 1;
 const EXIT_USAGE = 2;
+/** Commands whose exit codes are bits, as those of fsck(8). */
+const bitwise: ReadonlySet<string | undefined> = new Set(["check", "repair"]);
+const BITS = { failure: 8, usage: 16, cancelled: 32 };
 
 export interface RunResult {
   exitCode: number;
@@ -23,6 +26,9 @@ export async function run(argv: readonly string[]): Promise<RunResult> {
   interruption.listen();
   try {
     const exitCode = await carryOut(buildProgram(new Command(), session), session, argv);
+    if (session.exitCode !== undefined && interruption.signal.aborted) {
+      return { exitCode: session.exitCode | BITS.cancelled, interrupted: true };
+    }
     const { exitCode: interruptedWith } = interruption;
     return { exitCode: interruptedWith ?? exitCode, interrupted: interruptedWith !== undefined };
   } finally {
@@ -35,19 +41,23 @@ async function carryOut(
   session: Session,
   argv: readonly string[],
 ): Promise<number> {
+  const command = argv.slice(2).find((word) => !word.startsWith("-"));
+  const asBits = bitwise.has(command);
   try {
     await program.parseAsync(argv);
     await session.output.finish();
-    return session.failed ? EXIT_FAILURE : 0;
+    return session.exitCode ?? (session.failed ? EXIT_FAILURE : 0);
   } catch (error) {
     // Commander has told the user already; help and version are no errors.
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_USAGE;
+    if (error instanceof CommanderError) {
+      return error.exitCode === 0 ? 0 : asBits ? BITS.usage : EXIT_USAGE;
+    }
     if (!isEcho(error, session.signal)) {
       session.tell(describeFailure(error, session.options.verbose === true));
     }
     // What was found before the error is shown; when the output is the error, it is told above.
     await session.output.finish().catch(() => undefined);
-    return EXIT_FAILURE;
+    return asBits ? BITS.failure : EXIT_FAILURE;
   } finally {
     session.interruption.tell((message) => session.tell(message));
   }

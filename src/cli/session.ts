@@ -21,6 +21,8 @@ export class Session {
   options: GlobalOptions = {};
   /** Something went wrong that the command could go on after; the exit code tells. */
   failed = false;
+  /** The exit code of a command that has its own, whatever else was said. */
+  exitCode: number | undefined;
 
   constructor(interruption: Interruption) {
     this.interruption = interruption;

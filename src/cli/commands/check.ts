@@ -1,0 +1,142 @@
+/** `check`: what is wrong with a store, told to people or to programs. Nothing is written. */
+import type { Command } from "commander";
+import { formatSize } from "../../base/units.ts";
+import type { CheckOptions, CheckReport, Progress } from "../../fsck/check.ts";
+import type { Finding } from "../../fsck/finding.ts";
+import { addExamples, sizeArgument } from "../arguments.ts";
+import type { Session } from "../session.ts";
+
+interface CheckFlags {
+  data?: boolean;
+  dataFrom?: number;
+  dataRate?: number;
+  json?: boolean;
+  jsonLines?: boolean;
+}
+
+export function addCheckCommand(program: Command, session: Session): void {
+  const command = program
+    .command("check")
+    .summary("look for damage; writes nothing")
+    .description(
+      "Checks a store that nobody writes to, in eight phases, and says what is wrong, what it" +
+        " may cost and what repair would do. Believes nothing that it reads, and writes nothing." +
+        " Exit code: 0 clean, 2 nothing worse than leaks, 4 damage, 8 the check could not be" +
+        " done, 16 usage, 32 cancelled; bits add up.",
+    )
+    .argument("<STORE>", "the store's directory")
+    .option("--data", "also compare every block with its checksum")
+    .option("--data-from <ADDRESS>", "begin with this address on the data device", sizeArgument)
+    .option("--data-rate <SIZE>", "read no more data than this in a second", sizeArgument)
+    .option("--json", "print one JSON document for programs")
+    .option("--json-lines", "print a line of JSON for each phase and finding, as they come")
+    .action((store: string, flags: CheckFlags) => runCheck(session, store, flags));
+  addExamples(
+    command,
+    ["blockspace check my-store", "the metadata, in seconds"],
+    ["blockspace check my-store --data --data-rate 50M", "and every block, gently"],
+    ["blockspace check my-store --json | jq .findings", "for programs"],
+  );
+}
+
+async function runCheck(session: Session, store: string, flags: CheckFlags): Promise<void> {
+  const { check } = await import("../../fsck/check.ts");
+  const { output } = session;
+  const lines: Promise<void>[] = [];
+  const emit = (value: unknown): void => {
+    if (flags.jsonLines) lines.push(output.line(JSON.stringify(value)));
+  };
+  const bar = progressBar(session, flags);
+  const { device } = session.options;
+  const options: CheckOptions = {
+    ...(device === undefined ? {} : { device }),
+    ...(flags.data || flags.dataFrom !== undefined ? { data: true } : {}),
+    ...(flags.dataFrom === undefined ? {} : { dataFrom: flags.dataFrom }),
+    ...(flags.dataRate === undefined ? {} : { bytesPerSecond: flags.dataRate }),
+    signal: session.signal,
+    onFinding: (finding) => emit({ type: "finding", ...finding }),
+    onPhase: (phase) => emit({ type: "phase", ...phase }),
+    onProgress: bar,
+  };
+  const report = await check(store, options);
+  bar();
+  await Promise.all(lines);
+  session.exitCode = report.exitCode;
+  if (flags.jsonLines) {
+    const { findings: _findings, phases: _phases, ...rest } = report;
+    await output.line(JSON.stringify({ type: "end", ...rest }));
+  } else if (flags.json) await output.json(report);
+  else if (!session.options.quiet) for (const line of reportLines(report)) await output.line(line);
+  if (report.failure) session.tell(report.failure.message);
+}
+
+/** Shows how far a phase is on a terminal; called without anything, takes it away. */
+export function progressBar(
+  session: Session,
+  flags: { json?: boolean; jsonLines?: boolean },
+): (progress?: Progress) => void {
+  const { stderr } = process;
+  if (!stderr.isTTY || session.options.quiet || flags.json || flags.jsonLines) {
+    return () => undefined;
+  }
+  let shown = "";
+  return (progress) => {
+    const share = progress && Math.floor((100 * progress.done) / Math.max(1, progress.total));
+    const text = progress ? `phase ${progress.phase}: ${progress.name} ${share}%` : "";
+    if (text === shown) return;
+    stderr.write(`\r${" ".repeat(shown.length)}\r${text}`);
+    shown = text;
+  };
+}
+
+/** The report as people read it: phases with their times, findings, a summary. */
+export function reportLines(report: CheckReport): string[] {
+  const lines = report.phases.map(({ phase, name, milliseconds, findings }) => {
+    const found = findings === 0 ? "" : `, ${findings} ${findings === 1 ? "finding" : "findings"}`;
+    return `phase ${phase}: ${name} (${milliseconds} ms${found})`;
+  });
+  for (const finding of report.findings) lines.push(...findingLines(finding));
+  if (report.findingsLeftOut > 0) lines.push(`and ${report.findingsLeftOut} more findings`);
+  lines.push(summaryOf(report));
+  return lines;
+}
+
+function findingLines(finding: Finding): string[] {
+  const { id, severity, message, where, atRisk, promise, repair } = finding;
+  const places = [
+    where.file === undefined ? "" : `${where.file}${at(where.offset)}`,
+    where.state === undefined ? "" : `checkpoint ${where.state}`.replace("checkpoint repl", "repl"),
+    where.value ?? "",
+    where.subvolume === undefined ? "" : `subvolume "${where.subvolume}"`,
+    where.range ? `bytes ${where.range.offset} + ${where.range.length}` : "",
+    where.blocks ? `address ${where.blocks.address} + ${where.blocks.length}` : "",
+  ].filter((place) => place !== "");
+  const risk = atRisk > 0 ? `; at risk: ${formatSize(atRisk)}` : "";
+  const place = places.length > 0 ? ` [${places.join(", ")}]` : "";
+  return [
+    `${id} ${severity}: ${message}${place}`,
+    `     breaks ${promise}${risk}; repair: ${repair}`,
+  ];
+}
+
+function at(offset: number | undefined): string {
+  return offset === undefined ? "" : ` at ${offset}`;
+}
+
+function summaryOf(report: CheckReport): string {
+  const { state, findings, findingsLeftOut, data } = report;
+  const count = findings.length + findingsLeftOut;
+  const worst = ["fatal", "damage", "leak"].find((severity) =>
+    findings.some((finding) => finding.severity === severity),
+  );
+  const verdict =
+    count > 0
+      ? `${count} ${count === 1 ? "finding" : "findings"}, the worst of them: ${worst}`
+      : report.failure
+        ? "not checked"
+        : "clean";
+  const what = state ? ` (${state.subvolumes} subvolumes at commit ${state.lsn})` : "";
+  const read = data ? `, ${formatSize(data.bytes)} of data read` : "";
+  const next = data?.next === undefined ? "" : `, to go on with --data-from ${data.next}`;
+  return `${report.path}: ${verdict}${what}${read}${next}`;
+}

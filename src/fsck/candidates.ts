@@ -1,0 +1,170 @@
+/**
+ * Phases 3 and 4: the two checkpoints, each by itself and with the journal behind it, and from that
+ * the choice of the state that the rest of the check looks at.
+ */
+import { kinds } from "../format/checkpoint-values.ts";
+import { packKey } from "../checkpoint/delta.ts";
+import type { Geometry } from "../space/geometry.ts";
+import { type Contents, readContents } from "./contents.ts";
+import { crossCheck } from "./crosscheck.ts";
+import type { Findings, Report } from "./findings.ts";
+import { checkGraph } from "./graph.ts";
+import type { Image } from "./image.ts";
+import { type Replayed, type ReplayParts, replayFrom, type Start } from "./replay.ts";
+import type { EnvironmentName, EnvironmentReading, StoreAccess } from "./store-access.ts";
+
+/** A checkpoint that was found, and what was found in it. */
+export interface Candidate {
+  name: EnvironmentName;
+  reading: EnvironmentReading;
+  contents: Contents;
+  /** Nothing worse than a leak was found in it. */
+  clean: boolean;
+}
+
+/** Phase 3: reads and checks both checkpoints; one that was never written is none. */
+export async function checkCheckpoints(
+  access: StoreAccess,
+  geometry: Geometry,
+  findings: Findings,
+  signal?: AbortSignal,
+): Promise<Candidate[]> {
+  const candidates: Candidate[] = [];
+  for (const name of ["a", "b"] as const) {
+    signal?.throwIfAborted();
+    const reading = await access.readEnvironment(name, signal);
+    const before = findings.damage;
+    const report = findings.report(name);
+    reportReading(reading, report);
+    const { image } = reading;
+    if (!reading.present || (image.size === 0 && !image.closing && !reading.failure)) continue;
+    const contents = readContents(image, geometry, report);
+    if (!reading.failure && !contents.state) {
+      if (!image.get(kinds.state, 0)) report("C008", "there is no state value");
+    }
+    crossCheck({ image, contents, geometry }, report);
+    checkGraph(contents, report);
+    candidates.push({ name, reading, contents, clean: findings.damage === before });
+  }
+  candidates.sort((one, two) => epochOf(two) - epochOf(one));
+  comparePair(candidates, findings);
+  return candidates;
+}
+
+function reportReading(reading: EnvironmentReading, report: Report): void {
+  if (reading.failure !== undefined) {
+    report("C001", `the environment cannot be read: ${reading.failure}`);
+  }
+  for (const problem of reading.foreignKeys) report("C007", problem);
+}
+
+function epochOf({ contents }: Candidate): number {
+  return contents.closing?.epoch ?? -1;
+}
+
+/** What only both together can tell. */
+function comparePair(candidates: readonly Candidate[], findings: Findings): void {
+  const [newest, older] = candidates;
+  const report = findings.report(newest?.name);
+  if (!newest) return;
+  const epoch = epochOf(newest);
+  if (!older) {
+    if (epoch > FIRST_EPOCH) report("C014", "the other checkpoint is missing");
+    return;
+  }
+  if (epochOf(older) === epoch && epoch >= 0) {
+    report("C012", `both checkpoints claim the epoch ${epoch}`);
+  }
+  const comparable = newest.clean && older.clean && epochOf(older) === epoch - 1;
+  if (!comparable) return;
+  const listed = new Set(newest.contents.changedKeys);
+  const missing = differences(newest.reading.image, older.reading.image).filter(
+    ({ kind, id }) => !listed.has(packKey(kind, id)),
+  );
+  if (missing.length === 0) return;
+  const what = `${missing.length} values differ from the checkpoint before and are not listed`;
+  report("C013", `${what}, the first of them of kind ${missing[0]!.kind}, id ${missing[0]!.id}`);
+}
+
+/** The epoch of the first checkpoint of a store. */
+const FIRST_EPOCH = 2;
+
+const compared = [
+  kinds.subvolume,
+  kinds.node,
+  kinds.nodeReferences,
+  kinds.segment,
+  kinds.segmentLive,
+  kinds.deadNodes,
+];
+
+/** The keys under which two images hold different values. */
+function differences(
+  one: Image,
+  other: Image,
+  among: readonly number[] = [...compared, kinds.busy],
+): { kind: number; id: number }[] {
+  const found: { kind: number; id: number }[] = [];
+  for (const kind of among) {
+    for (const [id, value] of one.scan(kind)) {
+      const twin = other.get(kind, id);
+      if (!twin || Buffer.compare(value, twin) !== 0) found.push({ kind, id });
+    }
+    for (const [id] of other.scan(kind)) if (!one.get(kind, id)) found.push({ kind, id });
+  }
+  return found;
+}
+
+/** The state that a check goes on with, and a repair begins with. */
+export interface Chosen {
+  replayed: Replayed;
+  /** The checkpoint it began with was clean, and the journal was applied to its end. */
+  whole: boolean;
+}
+
+/** Phase 4: replays the journal from wherever it can be replayed from. */
+export async function replayAll(
+  candidates: readonly Candidate[],
+  parts: ReplayParts,
+  findings: Findings,
+): Promise<Chosen | undefined> {
+  const told = new Set<string>();
+  const attempts: Chosen[] = [];
+  const attempt = async (start: Start, image?: Image, clean = true): Promise<void> => {
+    const replayed = await replayFrom(start, image, parts);
+    if ("unusable" in replayed) return;
+    const { damage } = replayed;
+    attempts.push({ replayed, whole: clean && damage === undefined });
+    if (!damage || start === "creation") return;
+    const key = `${damage.id} ${damage.lsn} ${damage.message}`;
+    if (!told.has(key)) findings.report(start)(damage.id, damage.message, { lsn: damage.lsn });
+    told.add(key);
+  };
+  for (const { name, reading, clean } of candidates) await attempt(name, reading.image, clean);
+  const [one, other] = attempts;
+  if (one?.whole && other?.whole) compareStates(one.replayed, other.replayed, findings);
+  if (!attempts.some(({ whole }) => whole)) {
+    await attempt("creation");
+    const fromCreation = attempts.at(-1);
+    const { damage } = fromCreation?.replayed ?? {};
+    if (candidates.length === 0 && damage) {
+      findings.report()(damage.id, damage.message, { lsn: damage.lsn });
+    }
+    // Without a commit it is no more than an empty store.
+    if (fromCreation?.replayed.start === "creation" && damage?.id === "J003") attempts.pop();
+  }
+  return choose(attempts);
+}
+
+/** The whole one that began latest; else the one that came furthest. */
+function choose(attempts: readonly Chosen[]): Chosen | undefined {
+  const whole = attempts.find((attempt) => attempt.whole);
+  return whole ?? attempts.toSorted((a, b) => b.replayed.lsn - a.replayed.lsn)[0];
+}
+
+function compareStates(one: Replayed, other: Replayed, findings: Findings): void {
+  const found = differences(one.image, other.image, compared);
+  if (found.length === 0 && one.lsn === other.lsn) return;
+  const what = `${found.length} values are different`;
+  findings.report("replayed")("R002", `replay from ${one.start} and from ${other.start}: ${what}`);
+}

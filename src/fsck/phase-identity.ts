@@ -1,0 +1,199 @@
+/**
+ * Phases 0 and 1: whether there is a store, whether it may be read, and which one it is. Here is
+ * the lock taken, and the superblock and the label of the data device are read.
+ */
+import { BlockspaceError, isBlockspaceError } from "../base/errors.ts";
+import type { Device, Lock } from "../device/device.ts";
+import {
+  DATA_LABEL_SIZE,
+  decodeDataLabel,
+  decodeSuperblock,
+  type Superblock,
+  SUPERBLOCK_SIZE,
+  SUPERBLOCK_SLOT_SIZE,
+} from "../format/superblock.ts";
+import { reasonOf, type Report } from "./findings.ts";
+import type { StoreAccess } from "./store-access.ts";
+
+export const SUPERBLOCK = "superblock";
+/** What the superblock is called while a repair in place has the store in pieces. */
+export const SUPERBLOCK_AWAY = "superblock.fsck";
+export const UNFINISHED = "superblock.new";
+export const UNDO = "fsck.undo";
+export const DATA = "data";
+export const LOCK = "lock";
+
+/** More segments than this are not held in memory; a store of 16 TiB has a quarter of them. */
+const MAX_SEGMENTS: number = 2 ** 24;
+
+/** What is in the directory of a store. */
+export interface Identity {
+  names: ReadonlySet<string>;
+  /** A repair in place was cut short. */
+  interrupted: boolean;
+}
+
+/** Phase 0. Throws `ENOENT` where there is no store, `ELOCKED` where somebody writes to it. */
+export async function checkIdentity(
+  access: StoreAccess,
+  mode: "shared" | "exclusive" | "none",
+  report: Report,
+): Promise<Identity & { lock: Lock }> {
+  const { directory } = access;
+  const names = new Set(await directory.list());
+  const known = [SUPERBLOCK, SUPERBLOCK_AWAY, "journal", "checkpoint"];
+  if (!known.some((name) => names.has(name))) {
+    throw new BlockspaceError("ENOENT", `there is no store in ${directory.path}`, {
+      path: directory.path,
+    });
+  }
+  const lock = await lockAll(access, names, mode);
+  const interrupted = !names.has(SUPERBLOCK) && names.has(SUPERBLOCK_AWAY);
+  if (interrupted) report("I003", "a repair in place was cut short", { file: SUPERBLOCK_AWAY });
+  else if (!names.has(SUPERBLOCK)) {
+    report("I001", "the superblock is missing", { file: SUPERBLOCK });
+  } else if (!names.has(LOCK)) report("I002", "the lock file is missing", { file: LOCK });
+  if (names.has(SUPERBLOCK) && names.has(UNFINISHED)) {
+    report("I004", `${UNFINISHED} is left of a creation`, { file: UNFINISHED });
+  }
+  return { names, interrupted, lock };
+}
+
+/** The locks that a host takes, on what is there of them; none is made. `none`: held already. */
+async function lockAll(
+  { directory }: StoreAccess,
+  names: ReadonlySet<string>,
+  mode: "shared" | "exclusive" | "none",
+): Promise<Lock> {
+  const locks: Lock[] = [];
+  const wanted = mode === "none" ? [] : [LOCK, SUPERBLOCK, SUPERBLOCK_AWAY];
+  const release = async (): Promise<void> => {
+    for (const lock of locks.toReversed()) await lock.release();
+  };
+  try {
+    for (const name of wanted) {
+      if (mode !== "none" && names.has(name)) locks.push(await directory.lock(name, mode));
+    }
+    return { release };
+  } catch (error) {
+    await release();
+    throw error;
+  }
+}
+
+/** Phase 1: the superblock that counts, or nothing when no slot can be believed. */
+export async function checkSuperblock(
+  access: StoreAccess,
+  report: Report,
+): Promise<Superblock | undefined> {
+  const device = await access.directory.open(SUPERBLOCK, "read");
+  try {
+    if (device.size !== SUPERBLOCK_SIZE) {
+      report("S004", `the superblock has ${device.size} bytes, not ${SUPERBLOCK_SIZE}`, {
+        file: SUPERBLOCK,
+      });
+    }
+    const slots: { superblock?: Superblock; problem?: string }[] = [];
+    for (const index of [0, 1]) slots.push(await readSlot(device, index));
+    const chosen = chooseSlot(slots, report);
+    if (chosen) checkSize(chosen);
+    return chosen;
+  } finally {
+    await device.close();
+  }
+}
+
+async function readSlot(
+  device: Device,
+  index: number,
+): Promise<{ superblock?: Superblock; problem?: string }> {
+  const offset = index * SUPERBLOCK_SLOT_SIZE;
+  const bytes = new Uint8Array(SUPERBLOCK_SLOT_SIZE);
+  if (device.size < offset + bytes.length) return { problem: "it is cut short" };
+  try {
+    await device.read(bytes, offset);
+    return { superblock: decodeSuperblock(bytes) };
+  } catch (error) {
+    if (isBlockspaceError(error, "ENOTSUP")) throw error;
+    return { problem: reasonOf(error) };
+  }
+}
+
+function chooseSlot(
+  slots: readonly { superblock?: Superblock; problem?: string }[],
+  report: Report,
+): Superblock | undefined {
+  const sound = slots.map(({ superblock }) => superblock).filter((slot) => slot !== undefined);
+  if (sound.length === 0) {
+    report("S002", `both slots of the superblock are damaged: ${slots[0]?.problem}`, {
+      file: SUPERBLOCK,
+    });
+    return undefined;
+  }
+  for (const [index, { problem }] of slots.entries()) {
+    if (problem === undefined) continue;
+    const where = { file: SUPERBLOCK, offset: index * SUPERBLOCK_SLOT_SIZE };
+    report("S001", `slot ${index} of the superblock is damaged: ${problem}`, where);
+  }
+  const [newest, other] = sound.toSorted((a, b) => b.sequence - a.sequence);
+  if (other && JSON.stringify(plain(newest!)) !== JSON.stringify(plain(other))) {
+    report("S003", "the two slots of the superblock say different things", { file: SUPERBLOCK });
+  }
+  return newest;
+}
+
+function plain(superblock: Superblock): unknown {
+  return { ...superblock, uuid: Array.from(superblock.uuid) };
+}
+
+/** Refuses a store that needs more memory than a check takes. */
+function checkSize({ capacityBlocks, segmentBlocks }: Superblock): void {
+  const segments = Math.ceil(capacityBlocks / segmentBlocks);
+  if (segments <= MAX_SEGMENTS) return;
+  throw new BlockspaceError(
+    "ENOTSUP",
+    `the store has ${segments} segments; a check holds ${MAX_SEGMENTS} in memory at most`,
+  );
+}
+
+/** Phase 1 as well: the data device, if it is there and this store's; its bytes are for phase 7. */
+export async function checkDataDevice(
+  access: StoreAccess,
+  superblock: Superblock,
+  report: Report,
+): Promise<Device | undefined> {
+  let device: Device;
+  try {
+    device = await (access.openDevice?.("read") ?? access.directory.open(DATA, "read"));
+  } catch (error) {
+    if (!isBlockspaceError(error, "ENOENT")) throw error;
+    report("S005", "the data device is not there", { file: DATA });
+    return undefined;
+  }
+  const { dataOffset, capacityBlocks, blockSize, uuid } = superblock;
+  const size = dataOffset + capacityBlocks * blockSize;
+  if (device.size < size) {
+    const what = `the data device has ${device.size} bytes, and the store needs ${size}`;
+    report("S008", what, { file: DATA, offset: device.size }, size - device.size);
+  }
+  const label = new Uint8Array(Math.min(DATA_LABEL_SIZE, device.size));
+  await device.read(label, 0);
+  const owner = readLabel(label);
+  if (owner === undefined) {
+    report("S006", "the label of the data device is damaged", { file: DATA, offset: 0 });
+  } else if (Buffer.compare(owner, uuid) !== 0) {
+    report("S007", "the data device belongs to another store", { file: DATA, offset: 0 });
+    await device.close();
+    return undefined;
+  }
+  return device;
+}
+
+function readLabel(label: Uint8Array): Uint8Array | undefined {
+  try {
+    return decodeDataLabel(label);
+  } catch (error) {
+    if (isBlockspaceError(error, "ECORRUPT")) return undefined;
+    throw error;
+  }
+}

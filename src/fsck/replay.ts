@@ -1,0 +1,202 @@
+/**
+ * From a checkpoint's image and the journal behind it to the image of the state that a host would
+ * have: replay as the host does it, over values that nobody believes. A record is looked at before
+ * it is applied, since the one that applies it trusts its own writer.
+ */
+import { BlockspaceError, isBlockspaceError } from "../base/errors.ts";
+import { emptyEnvironment } from "../checkpoint/empty-environment.ts";
+import type { Directory } from "../device/device.ts";
+import { kinds } from "../format/checkpoint-values.ts";
+import type { Commit } from "../format/journal-frame.ts";
+import type { JournalRecord } from "../format/records.ts";
+import type { JournalFile, JournalIdentity } from "../journal/files.ts";
+import { type JournalBatch, type JournalEnd, JournalReader } from "../journal/reader.ts";
+import { applyCommit } from "../replay/apply.ts";
+import { State } from "../replay/state.ts";
+import type { Geometry } from "../space/geometry.ts";
+import type { FindingId } from "./finding-table.ts";
+import { reasonOf } from "./findings.ts";
+import { Image } from "./image.ts";
+import { ImageEnvironment } from "./image-environment.ts";
+
+/** Memory for what replay has decoded. */
+const CACHE_BYTES: number = 64 * 2 ** 20;
+
+/** Where replay begins: at a checkpoint, or at the creation of the store. */
+export type Start = "a" | "b" | "creation";
+
+/** What replay reads beside the checkpoint. */
+export interface ReplayParts {
+  geometry: Geometry;
+  journal: Directory;
+  files: readonly JournalFile[];
+  identity: JournalIdentity;
+  signal?: AbortSignal;
+}
+
+/** How far replay came. */
+export interface Replayed {
+  start: Start;
+  /** The commit of the checkpoint. */
+  checkpointLsn: number;
+  /** The last commit that was applied, and the checksum of its frame. */
+  lsn: number;
+  checksum: number;
+  commits: number;
+  /** The state after that commit, with a closing record. */
+  image: Image;
+  /** Blocks that may be nowhere but in the journal. */
+  restored: Map<number, Uint8Array>;
+  /** How the journal ended; nothing when it is damaged. */
+  end?: JournalEnd;
+  /** Why replay stopped before the end of the journal. */
+  damage?: { id: FindingId; message: string; lsn: number };
+}
+
+/** Replays the journal from `image` (nothing: from creation), up to commit `most`. */
+export async function replayFrom(
+  start: Start,
+  image: Image | undefined,
+  parts: ReplayParts,
+  most: number = Infinity,
+): Promise<Replayed | { unusable: string }> {
+  const base = image ?? new Image();
+  const environment = image ? new ImageEnvironment(start, image) : emptyEnvironment;
+  const state = new State(parts.geometry, environment, CACHE_BYTES);
+  let checksum = 0;
+  try {
+    if (image) checksum = state.load();
+  } catch (error) {
+    return { unusable: reasonOf(error) };
+  }
+  const from = { lsn: state.lsn, checksum };
+  const run: Run = { restored: new Map(), commits: 0, checksum };
+  const ending = await applyAll(state, from, parts, run, most);
+  if (ending.damage?.id === "R001" && ending.damage.lsn <= most) {
+    const again = await replayFrom(start, image, parts, ending.damage.lsn - 1);
+    return "unusable" in again ? again : { ...again, damage: ending.damage };
+  }
+  return {
+    start,
+    checkpointLsn: from.lsn,
+    lsn: state.lsn,
+    checksum: run.checksum,
+    commits: run.commits,
+    image: imageAfter(state, base, run.checksum),
+    restored: run.restored,
+    ...ending,
+  };
+}
+
+/** What replay gathers on its way. */
+interface Run {
+  restored: Map<number, Uint8Array>;
+  commits: number;
+  checksum: number;
+}
+
+async function applyAll(
+  state: State,
+  from: { lsn: number; checksum: number },
+  parts: ReplayParts,
+  run: Run,
+  most: number,
+): Promise<Pick<Replayed, "end" | "damage">> {
+  const batches = new JournalReader(parts.journal, parts.identity, from).batches();
+  try {
+    for (;;) {
+      parts.signal?.throwIfAborted();
+      const next = await batches.next();
+      if (next.done) return { end: next.value };
+      const stopped = applyBatch(state, next.value, parts.geometry, run, most);
+      if (stopped) return stopped;
+    }
+  } catch (error) {
+    if (!isBlockspaceError(error, "ECORRUPT")) throw error;
+    return { damage: journalDamage(error, from, parts.files) };
+  } finally {
+    await batches.return(undefined as never);
+  }
+}
+
+/** Applies a frame; says why, when it must not or cannot go on. */
+function applyBatch(
+  state: State,
+  batch: JournalBatch,
+  geometry: Geometry,
+  run: Run,
+  most: number,
+): Pick<Replayed, "damage"> | undefined {
+  let at = 0;
+  for (const commit of batch.commits) {
+    if (commit.lsn > most) return {};
+    try {
+      for (const record of commit.records) checkRecord(record, geometry);
+      applyCommit(state, commit);
+      at = keepData(commit, batch.data, at, geometry.blockSize, run.restored);
+    } catch (error) {
+      const message = `commit ${commit.lsn} cannot be applied: ${reasonOf(error)}`;
+      return { damage: { id: "R001", message, lsn: commit.lsn } };
+    }
+    run.commits++;
+  }
+  run.checksum = batch.header.checksum;
+  if (at === batch.data.length) return undefined;
+  const { lsn } = state;
+  const message = `the frame of commit ${lsn} carries data that no record names`;
+  return { damage: { id: "J006", message, lsn } };
+}
+
+/** Keeps the blocks that the frame carries for a commit; returns where those of the next begin. */
+function keepData(
+  commit: Commit,
+  data: Uint8Array,
+  from: number,
+  blockSize: number,
+  restored: Map<number, Uint8Array>,
+): number {
+  let at = from;
+  if (data.length === 0) return at;
+  for (const record of commit.records) {
+    if ((record.type !== "remap" && record.type !== "convert") || !record.checksums) continue;
+    for (let i = 0; i < record.count; i++, at += blockSize) {
+      if (at + blockSize > data.length) throw new Error("its data is cut short");
+      restored.set(record.pblock + i, data.subarray(at, at + blockSize));
+    }
+  }
+  return at;
+}
+
+/** Refuses what would cost more to apply than any record of ours. */
+function checkRecord(record: JournalRecord, geometry: Geometry): void {
+  if (record.type !== "remap" && record.type !== "convert") return;
+  const { pblock, count } = record;
+  const { segmentBlocks } = geometry;
+  if (count >= 1 && (pblock % segmentBlocks) + count <= segmentBlocks) return;
+  throw new BlockspaceError("ECORRUPT", `blocks ${pblock} + ${count} are not in one segment`);
+}
+
+/** Which finding an error of the journal's reader is. */
+function journalDamage(
+  error: BlockspaceError,
+  from: { lsn: number },
+  files: readonly JournalFile[],
+): { id: FindingId; message: string; lsn: number } {
+  const lsn = error.lsn ?? from.lsn + 1;
+  const message = error.message.replace(/^ECORRUPT: /, "");
+  const reaches = files.some(({ header }) => header && header.firstLsn <= from.lsn + 1);
+  if (!reaches) return { id: "J003", message, lsn };
+  if (error.cause !== undefined) return { id: "J006", message, lsn };
+  return { id: lsn <= from.lsn ? "J004" : "J005", message, lsn };
+}
+
+/** All values of a state that was loaded from `base` and has changed since. */
+export function imageAfter(state: State, base: Image, checksum: number): Image {
+  const image = base.clone();
+  for (const [id] of image.scan(kinds.changedKeys)) image.delete(kinds.changedKeys, id);
+  const frozen = state.freeze();
+  for (const change of frozen.changes()) image.apply(change);
+  image.apply(frozen.stateValue(0, checksum));
+  image.close(1, frozen.lsn);
+  return image;
+}

@@ -1,0 +1,117 @@
+/**
+ * How fsck gets at the parts of a store. On disk: files, and for each environment a child process
+ * that reads it. In tests: memory. Everything above is the same for both.
+ */
+import { join } from "node:path";
+import type { OpenEnvironment } from "../checkpoint/environment.ts";
+import { dumpEnvironment } from "../checkpoint/lmdb-dump.ts";
+import type { Device, Directory } from "../device/device.ts";
+import { FileDevice } from "../device/file-device.ts";
+import { FileDirectory } from "../device/file-directory.ts";
+import { decodeKey } from "../format/checkpoint-key.ts";
+import { reasonOf } from "./findings.ts";
+import { Image } from "./image.ts";
+
+export type EnvironmentName = "a" | "b";
+
+/** What could be read of an environment. */
+export interface EnvironmentReading {
+  present: boolean;
+  image: Image;
+  /** Keys that are none of ours. */
+  foreignKeys: string[];
+  /** Why not all of it could be read. */
+  failure?: string;
+}
+
+export interface StoreAccess {
+  readonly directory: Directory;
+  /** Opens a data device that lies elsewhere. */
+  openDevice?: (mode: "read" | "write") => Promise<Device>;
+  readEnvironment(name: EnvironmentName, signal?: AbortSignal): Promise<EnvironmentReading>;
+  /** Makes environments anew; never asked to open one that is there. */
+  openEnvironment: OpenEnvironment;
+  /** All of an environment as bytes, to be put back as it was; nothing when there is none. */
+  saveEnvironment(name: EnvironmentName): Promise<Uint8Array | undefined>;
+  /** Puts saved bytes back, or takes the environment away. */
+  restoreEnvironment(name: EnvironmentName, bytes: Uint8Array | undefined): Promise<void>;
+}
+
+/** Where the data of a store lies, when not in the store. */
+export interface AccessOptions {
+  device?: string;
+}
+
+const DATA_FILE = "data.mdb";
+
+/** A store in a directory of the file system. */
+export function storeAccess(path: string, options: AccessOptions = {}): StoreAccess {
+  const directory = new FileDirectory(path);
+  const checkpoint = directory.directory("checkpoint");
+  const { device } = options;
+  return {
+    directory,
+    ...(device === undefined ? {} : { openDevice: (mode) => FileDevice.open(device, mode) }),
+    readEnvironment: (name, signal) => readLmdb(join(checkpoint.path, name), signal),
+    async openEnvironment(name, anew) {
+      const { lmdbEnvironments } = await import("../checkpoint/lmdb-environment.ts");
+      return lmdbEnvironments(checkpoint.path)(name, anew);
+    },
+    async saveEnvironment(name) {
+      if (!(await checkpoint.list()).includes(name)) return undefined;
+      const place = checkpoint.directory(name);
+      if (!(await place.list()).includes(DATA_FILE)) return undefined;
+      return readWhole(place, DATA_FILE);
+    },
+    async restoreEnvironment(name, bytes) {
+      const { removeEnvironment } = await import("../checkpoint/lmdb-environment.ts");
+      await removeEnvironment(checkpoint.path, name);
+      if (bytes) await writeWhole(checkpoint.directory(name), DATA_FILE, bytes);
+      await checkpoint.sync();
+    },
+  };
+}
+
+async function readLmdb(path: string, signal?: AbortSignal): Promise<EnvironmentReading> {
+  const image = new Image();
+  const foreignKeys: string[] = [];
+  const take = (key: Uint8Array, value: Uint8Array): void => {
+    try {
+      const { kind, id } = decodeKey(key);
+      image.set(kind, id, value);
+    } catch (error) {
+      if (foreignKeys.length < 100) foreignKeys.push(reasonOf(error));
+    }
+  };
+  const end = await dumpEnvironment(path, take, signal ? { signal } : {});
+  return { ...end, image, foreignKeys };
+}
+
+/** The bytes of a whole file. */
+export async function readWhole(directory: Directory, name: string): Promise<Uint8Array> {
+  const device = await directory.open(name, "read");
+  try {
+    const bytes = new Uint8Array(device.size);
+    await device.read(bytes, 0);
+    return bytes;
+  } finally {
+    await device.close();
+  }
+}
+
+/** Makes a file of these bytes; it and its name are durable when it resolves. */
+export async function writeWhole(
+  directory: Directory,
+  name: string,
+  bytes: Uint8Array,
+): Promise<void> {
+  await directory.ensure();
+  const device = await directory.create(name, { size: bytes.length, layout: "sparse" });
+  try {
+    await device.write([bytes], 0);
+    await device.flush();
+  } finally {
+    await device.close();
+  }
+  await directory.sync();
+}

@@ -1,0 +1,62 @@
+/** A check of stores that are as they should be, and of what a crash may leave: nothing is found. */
+import { describe, expect, it } from "vitest";
+import { examine } from "../../src/fsck/check.ts";
+import { FsckStore } from "./support/fsck-store.ts";
+import { randomFrom, sampleStore, work } from "./support/sample-store.ts";
+
+async function findingsOf(store: FsckStore): Promise<string[]> {
+  const { report } = await examine(store.access, { data: true });
+  expect(report.failure).toBeUndefined();
+  return report.findings.map(
+    ({ id, message, where }) => `${id} ${message} ${JSON.stringify(where)}`,
+  );
+}
+
+describe("a sound store", () => {
+  it("new and empty", async () => {
+    const store = new FsckStore();
+    await (await store.open()).close();
+    expect(await findingsOf(store)).toEqual([]);
+  });
+
+  it.each(Array.from({ length: 20 }, (_, seed) => seed))("after work, seed %i", async (seed) => {
+    expect(await findingsOf(await sampleStore(seed))).toEqual([]);
+  });
+
+  it("goes through every phase in order", async () => {
+    const { report } = await examine((await sampleStore(1)).access, { data: true });
+    expect(report.phases.map(({ phase }) => phase)).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
+    expect(report.exitCode).toBe(0);
+  });
+
+  it("I2: after a loss of power at any operation nothing is found", async () => {
+    for (let seed = 0; seed < 40; seed++) {
+      const random = randomFrom(1000 + seed);
+      const store = await sampleStore(seed);
+      const host = await store.open();
+      const left: FsckStore[] = [];
+      const snap = (): void => {
+        const { a, b } = store.images;
+        left.push(
+          new FsckStore(store.layout, store.directory.crash(random), {
+            a: a?.clone(),
+            b: b?.clone(),
+          }),
+        );
+      };
+      for (let i = 0; i < 6; i++) {
+        const working = work(host, random, 3);
+        snap();
+        await working;
+        snap();
+        const checkpoint = host.checkpoint();
+        snap();
+        await checkpoint;
+        snap();
+      }
+      await host.close();
+      for (const crashed of left)
+        expect({ seed, found: await findingsOf(crashed) }).toEqual({ seed, found: [] });
+    }
+  });
+});
