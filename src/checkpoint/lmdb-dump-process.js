@@ -3,7 +3,8 @@
  * output; see `lmdb-dump.ts`, which starts it. It is a process of its own because a damaged file
  * takes lmdb down, and whoever it runs in. Plain JavaScript, so that any Node runs it.
  *
- * For each value: the length of the key and of the value (u32 little-endian), the key, the value.
+ * First 8 zero bytes: the process runs, and what goes wrong from here on is the file's fault. Then
+ * for each value: the length of the key and of the value (u32 little-endian), the key, the value.
  * At the end: two times 0xffffffff. A failure that can be told ends it with code 1 and a line on
  * standard error.
  */
@@ -40,6 +41,8 @@ function put(piece) {
   if (waitingBytes >= GATHER_BYTES) flush();
 }
 
+put(Buffer.alloc(8));
+flush();
 try {
   const db = open(JSON.parse(process.argv[2]));
   for (const { key, value } of db.getRange({})) {

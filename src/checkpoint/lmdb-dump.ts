@@ -48,7 +48,7 @@ export async function dumpEnvironment(
     const failure = await throughLink(path, (link) => runChild(link, stream, options));
     return failure === undefined ? { present: true } : { present: true, failure };
   } catch (error) {
-    if (isBlockspaceError(error, "ECANCELED")) throw error;
+    if (!isBlockspaceError(error, "ECORRUPT")) throw error;
     return { present: true, failure: messageOf(error) };
   }
 }
@@ -86,6 +86,10 @@ async function runChild(
   const end = await ended;
   options.signal?.throwIfAborted();
   if (stream.complete && nonsense === undefined) return undefined;
+  if (!stream.started) {
+    const what = `the process that reads ${link} ${end} before it began: ${said.trim()}`;
+    throw new BlockspaceError("EIO", what);
+  }
   return nonsense ?? watch.reason ?? (said.split("\n")[0] || `the reading process ${end}`);
 }
 
@@ -132,6 +136,8 @@ class Watch {
 
 /** Takes the child's output apart, and believes no length in it. */
 class DumpStream {
+  /** The child runs. */
+  started = false;
   complete = false;
   readonly #limit: number;
   readonly #take: (key: Uint8Array, value: Uint8Array) => void;
@@ -148,7 +154,11 @@ class DumpStream {
     if (this.complete) refuse("goes on behind its end");
     const bytes = this.#rest.length > 0 ? Buffer.concat([this.#rest, chunk]) : Buffer.from(chunk);
     let at = 0;
-    while (at + 8 <= bytes.length && !this.complete) {
+    if (!this.started && bytes.length >= 8) {
+      this.started = true;
+      at = 8;
+    }
+    while (this.started && at + 8 <= bytes.length && !this.complete) {
       const keyLength = bytes.readUInt32LE(at);
       const valueLength = bytes.readUInt32LE(at + 4);
       if (keyLength === END && valueLength === END) {

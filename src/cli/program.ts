@@ -14,6 +14,7 @@ import { addJournalCommand } from "./commands/journal.ts";
 import { addListCommand } from "./commands/list.ts";
 import { addMapCommand } from "./commands/map.ts";
 import { addReadCommand } from "./commands/read.ts";
+import { addRepairCommand } from "./commands/repair.ts";
 import { addSharingCommands } from "./commands/sharing.ts";
 import { addWriteCommand } from "./commands/write.ts";
 import type { GlobalOptions, Session } from "./session.ts";
@@ -62,6 +63,7 @@ export function buildProgram(program: Command, session: Session): Command {
   addJournalCommand(program, session);
   addCompactCommand(program, session);
   addCheckCommand(program, session);
+  addRepairCommand(program, session);
   addExamples(
     program,
     ["blockspace init my-store", "a new store"],

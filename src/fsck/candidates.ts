@@ -20,6 +20,8 @@ export interface Candidate {
   contents: Contents;
   /** Nothing worse than a leak was found in it. */
   clean: boolean;
+  /** Nothing at all was found in it. */
+  spotless: boolean;
 }
 
 /** Phase 3: reads and checks both checkpoints; one that was never written is none. */
@@ -33,7 +35,7 @@ export async function checkCheckpoints(
   for (const name of ["a", "b"] as const) {
     signal?.throwIfAborted();
     const reading = await access.readEnvironment(name, signal);
-    const before = findings.damage;
+    const [damage, all] = [findings.damage, findings.all];
     const report = findings.report(name);
     reportReading(reading, report);
     const { image } = reading;
@@ -44,7 +46,8 @@ export async function checkCheckpoints(
     }
     crossCheck({ image, contents, geometry }, report);
     checkGraph(contents, report);
-    candidates.push({ name, reading, contents, clean: findings.damage === before });
+    const [clean, spotless] = [findings.damage === damage, findings.all === all];
+    candidates.push({ name, reading, contents, clean, spotless });
   }
   candidates.sort((one, two) => epochOf(two) - epochOf(one));
   comparePair(candidates, findings);
@@ -120,6 +123,8 @@ export interface Chosen {
   replayed: Replayed;
   /** The checkpoint it began with was clean, and the journal was applied to its end. */
   whole: boolean;
+  /** Not even a leak was found in that checkpoint. */
+  spotless: boolean;
 }
 
 /** Phase 4: replays the journal from wherever it can be replayed from. */
@@ -130,17 +135,18 @@ export async function replayAll(
 ): Promise<Chosen | undefined> {
   const told = new Set<string>();
   const attempts: Chosen[] = [];
-  const attempt = async (start: Start, image?: Image, clean = true): Promise<void> => {
-    const replayed = await replayFrom(start, image, parts);
+  const attempt = async (start: Start, from?: Candidate): Promise<void> => {
+    const replayed = await replayFrom(start, from?.reading.image, parts);
     if ("unusable" in replayed) return;
     const { damage } = replayed;
-    attempts.push({ replayed, whole: clean && damage === undefined });
+    const { clean = true, spotless = true } = from ?? {};
+    attempts.push({ replayed, whole: clean && damage === undefined, spotless });
     if (!damage || start === "creation") return;
     const key = `${damage.id} ${damage.lsn} ${damage.message}`;
     if (!told.has(key)) findings.report(start)(damage.id, damage.message, { lsn: damage.lsn });
     told.add(key);
   };
-  for (const { name, reading, clean } of candidates) await attempt(name, reading.image, clean);
+  for (const candidate of candidates) await attempt(candidate.name, candidate);
   const [one, other] = attempts;
   if (one?.whole && other?.whole) compareStates(one.replayed, other.replayed, findings);
   if (!attempts.some(({ whole }) => whole)) {
@@ -156,15 +162,25 @@ export async function replayAll(
   return choose(attempts);
 }
 
-/** The whole one that began latest; else the one that came furthest. */
+/** The whole one that came furthest and began best; else the one that came furthest. */
 function choose(attempts: readonly Chosen[]): Chosen | undefined {
-  const whole = attempts.find((attempt) => attempt.whole);
-  return whole ?? attempts.toSorted((a, b) => b.replayed.lsn - a.replayed.lsn)[0];
+  return attempts.toSorted(
+    (a, b) =>
+      Number(b.whole) - Number(a.whole) ||
+      b.replayed.lsn - a.replayed.lsn ||
+      Number(b.spotless) - Number(a.spotless),
+  )[0];
 }
 
 function compareStates(one: Replayed, other: Replayed, findings: Findings): void {
+  const [long, short] = one.lsn < other.lsn ? [other, one] : [one, other];
+  if (short.lsn < long.lsn) {
+    const what = `the journal ends with commit ${short.lsn}, and checkpoint ${long.start} goes on`;
+    findings.report(short.start as "a" | "b")("J005", what, { lsn: short.lsn + 1 });
+    return;
+  }
   const found = differences(one.image, other.image, compared);
-  if (found.length === 0 && one.lsn === other.lsn) return;
+  if (found.length === 0) return;
   const what = `${found.length} values are different`;
   findings.report("replayed")("R002", `replay from ${one.start} and from ${other.start}: ${what}`);
 }

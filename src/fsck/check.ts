@@ -185,7 +185,10 @@ class CheckRun {
     const parts = { geometry, journal: directory, files, identity: journalIdentity };
     const chosen = await this.#phase(4, async () => {
       const found = await replayAll(candidates, signal ? { ...parts, signal } : parts, findings);
-      if (!found) report("R003", "there is nothing to replay from");
+      if (found) return found;
+      const any = candidates.some(({ contents }) => contents.state ?? contents.closing);
+      if (any) report("R004", "no checkpoint can be loaded as it is");
+      else report("R003", "there is nothing to replay from");
       return found;
     });
     const evidence = { access, identity, superblock, geometry, journalIdentity, journal };

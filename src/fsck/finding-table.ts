@@ -20,9 +20,9 @@ export type FindingId =
   | `J00${1 | 2 | 3 | 4 | 5 | 6 | 7}`
   | `C00${1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9}`
   | `C01${0 | 1 | 2 | 3 | 4}`
-  | `R00${1 | 2 | 3}`
+  | `R00${1 | 2 | 3 | 4}`
   | `X00${1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9}`
-  | `X01${0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8}`
+  | `X01${0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9}`
   | `G00${1 | 2 | 3 | 4 | 5}`
   | `D00${1 | 2}`;
 
@@ -89,7 +89,13 @@ export const findingTable: Readonly<Record<FindingId, FindingKind>> = {
 
   R001: kind(damage, "I2", "a commit of the journal cannot be applied", journal),
   R002: kind(damage, "I2", "the two checkpoints lead to different states", checkpoint),
-  R003: kind(fatal, "I2", "no checkpoint can be believed, and the journal begins too late", keep),
+  R003: kind(fatal, "I2", "no checkpoint is left, and the journal begins too late", keep),
+  R004: kind(
+    damage,
+    "I2",
+    "no checkpoint can be loaded as it is",
+    "salvage what one of them holds",
+  ),
 
   X001: kind(
     damage,
@@ -105,11 +111,21 @@ export const findingTable: Readonly<Record<FindingId, FindingKind>> = {
   ),
   X003: kind(damage, "I6", "a map node is not at the level of its place", cut),
   X004: kind(damage, "I6", "a map node holds what does not belong below its parent", cut),
-  X005: kind(damage, "I6", "a map reaches beyond its subvolume", cut),
+  X005: kind(damage, "I6", "a map reaches beyond its subvolume", "make it as large as its map"),
   X006: kind(damage, "I6", "an extent lies outside of the device or across segments", cut),
-  X007: kind(damage, "I4", "a block is mapped where it does not belong", cut),
+  X007: kind(
+    damage,
+    "I4",
+    "a block is mapped where it does not belong",
+    "follow the better witness",
+  ),
   X008: kind(damage, "I4", "a block has more references than are counted", recount),
-  X009: kind(leak, "I5", "a block has fewer references than are counted", recount),
+  X009: kind(
+    leak,
+    "I5",
+    "a block has fewer references than are counted",
+    "count again; data goes to lost+found",
+  ),
   X010: kind(
     damage,
     "I6",
@@ -124,11 +140,17 @@ export const findingTable: Readonly<Record<FindingId, FindingKind>> = {
   ),
   X012: kind(damage, "I4", "a map node has more references than are counted", recount),
   X013: kind(leak, "I5", "a map node has fewer references than are counted", recount),
-  X014: kind(leak, "I5", "nothing refers to a map node", "remove it, or put it into lost+found"),
+  X014: kind(leak, "I5", "nothing refers to a map node", "remove it; its data goes to lost+found"),
   X015: kind(damage, "I4", "the count of a segment's blocks is wrong", recount),
   X016: kind(damage, "I4", "a block is live and busy at once", recount),
   X017: kind(damage, "I5", "a block beyond the capacity is in use", recount),
   X018: kind(damage, "I5", "the list of dead map nodes is wrong", "make it anew"),
+  X019: kind(
+    damage,
+    "I6",
+    "an unwritten extent has blocks that were written",
+    "take them for written",
+  ),
 
   G001: kind(damage, "I2", "a subvolume has a name that cannot be", "give it another name"),
   G002: kind(damage, "I2", "two subvolumes have the same name", "give one another name"),

@@ -40,11 +40,16 @@ export class Findings {
     return damage;
   }
 
-  /** Findings that were made and not kept. */
-  get left(): number {
+  /** All findings so far. */
+  get all(): number {
     let all = 0;
     for (const count of this.counts.values()) all += count;
-    return all - this.list.length;
+    return all;
+  }
+
+  /** Findings that were made and not kept. */
+  get left(): number {
+    return this.all - this.list.length;
   }
 
   /** As a function, each finding placed in `state` where one is named. */

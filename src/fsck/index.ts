@@ -12,4 +12,6 @@ export {
 } from "./check.ts";
 export { exitBits, type Finding, type FindingPlace } from "./finding.ts";
 export { type FindingId, type FindingKind, findingTable, type Severity } from "./finding-table.ts";
+export type { Loss, LossKind } from "./loss.ts";
+export { repair, type RepairOptions, type RepairReport } from "./repair.ts";
 export type { ScrubResult } from "./scrub.ts";

@@ -81,6 +81,17 @@ async function lockAll(
   }
 }
 
+/** The locks of a repair, held from its first look to its last byte; `exclusive` makes the file. */
+export async function lockForRepair(
+  access: StoreAccess,
+  mode: "shared" | "exclusive",
+): Promise<Lock> {
+  const names = new Set(await access.directory.list());
+  const store = [SUPERBLOCK, SUPERBLOCK_AWAY].some((name) => names.has(name));
+  if (store && mode === "exclusive") names.add(LOCK);
+  return lockAll(access, names, mode);
+}
+
 /** Phase 1: the superblock that counts, or nothing when no slot can be believed. */
 export async function checkSuperblock(
   access: StoreAccess,

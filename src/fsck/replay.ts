@@ -17,6 +17,7 @@ import type { Geometry } from "../space/geometry.ts";
 import type { FindingId } from "./finding-table.ts";
 import { reasonOf } from "./findings.ts";
 import { Image } from "./image.ts";
+import { chainBehind } from "./journal-search.ts";
 import { ImageEnvironment } from "./image-environment.ts";
 
 /** Memory for what replay has decoded. */
@@ -31,6 +32,8 @@ export interface ReplayParts {
   journal: Directory;
   files: readonly JournalFile[];
   identity: JournalIdentity;
+  /** Look for frames also where the headers of the files do not lead. */
+  search?: boolean;
   signal?: AbortSignal;
 }
 
@@ -71,7 +74,11 @@ export async function replayFrom(
   }
   const from = { lsn: state.lsn, checksum };
   const run: Run = { restored: new Map(), commits: 0, checksum };
-  const ending = await applyAll(state, from, parts, run, most);
+  let ending = await applyAll(state, from, parts, run, most);
+  if (parts.search && ending.damage?.id !== "R001" && state.lsn < most) {
+    const further = await applyChain(state, parts, run, most);
+    ending = further ?? ending;
+  }
   if (ending.damage?.id === "R001" && ending.damage.lsn <= most) {
     const again = await replayFrom(start, image, parts, ending.damage.lsn - 1);
     return "unusable" in again ? again : { ...again, damage: ending.damage };
@@ -117,6 +124,22 @@ async function applyAll(
   } finally {
     await batches.return(undefined as never);
   }
+}
+
+/** Goes on with frames that only a search of all files finds. */
+async function applyChain(
+  state: State,
+  parts: ReplayParts,
+  run: Run,
+  most: number,
+): Promise<Pick<Replayed, "damage"> | undefined> {
+  const { journal: directory, files, identity, geometry } = parts;
+  const start = { lsn: state.lsn, checksum: run.checksum };
+  for await (const batch of chainBehind({ directory, files, identity }, start)) {
+    const stopped = applyBatch(state, batch, geometry, run, most);
+    if (stopped) return stopped;
+  }
+  return undefined;
 }
 
 /** Applies a frame; says why, when it must not or cannot go on. */

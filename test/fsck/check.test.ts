@@ -1,8 +1,9 @@
 /** A check of stores that are as they should be, and of what a crash may leave: nothing is found. */
 import { describe, expect, it } from "vitest";
 import { examine } from "../../src/fsck/check.ts";
+import { randomFrom } from "../../tools/damage/random.ts";
 import { FsckStore } from "./support/fsck-store.ts";
-import { randomFrom, sampleStore, work } from "./support/sample-store.ts";
+import { sampleStore, work } from "./support/sample-store.ts";
 
 async function findingsOf(store: FsckStore): Promise<string[]> {
   const { report } = await examine(store.access, { data: true });

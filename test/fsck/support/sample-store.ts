@@ -3,24 +3,8 @@
  * geometry, left as a killed process leaves it, or closed.
  */
 import type { Host } from "../../../src/host/host.ts";
+import { below, randomFrom } from "../../../tools/damage/random.ts";
 import { FsckStore } from "./fsck-store.ts";
-
-/** Numbers from 0 to 1 that depend on the seed alone. */
-export function randomFrom(seed: number): () => number {
-  let state = (seed * 2654435761 + 1) >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = state;
-    t = Math.imul(t ^ (t >>> 15), t | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
-/** A whole number below `limit`. */
-export function below(random: () => number, limit: number): number {
-  return Math.floor(random() * limit);
-}
 
 const B = 512;
 
