@@ -87,7 +87,7 @@ export async function runCase(
 }
 
 /** True when a store has lost its last commits, and nothing but these (promise I2). */
-async function isPrefix(whole: FsckStore, store: FsckStore): Promise<boolean> {
+export async function isPrefix(whole: FsckStore, store: FsckStore): Promise<boolean> {
   const [before, after] = [await examine(whole.access), await examine(store.access)];
   const [was, is] = [before.evidence?.chosen?.replayed, after.evidence?.chosen?.replayed];
   if (!before.evidence || !was || !is || is.lsn >= was.lsn) return false;
