@@ -20,7 +20,7 @@ import {
   failureOf,
 } from "./check.ts";
 import { copyData } from "./data-copy.ts";
-import { exitBits, type Finding } from "./finding.ts";
+import { exitBits, exitCodeOf, type Finding } from "./finding.ts";
 import { blocksInJournal } from "./journal-search.ts";
 import type { Loss } from "./loss.ts";
 import {
@@ -48,8 +48,11 @@ export interface RepairOptions extends CheckOptions {
   to?: string;
   /** Change the store itself, behind an undo file. */
   inPlace?: boolean;
-  /** Correct nothing worse than leaks; where there is damage, do nothing. */
-  only?: "leaks";
+  /**
+   * `leaks`: correct nothing worse than leaks; where there is damage, do nothing. `safe`: do
+   * nothing that costs data, or puts it elsewhere.
+   */
+  only?: "leaks" | "safe";
 }
 
 export interface RepairReport {
@@ -106,9 +109,15 @@ export async function repairStore(
   if (failure) report.failure = failure;
   report.exitCode =
     (corrected > 0 ? exitBits.corrected : 0) |
-    (uncorrected > 0 ? exitBits.uncorrected : 0) |
+    (uncorrected > 0 ? leftBits(report) : 0) |
     failureBits(report.failure);
   return report;
+}
+
+/** What is left: leaks, or worse. */
+function leftBits({ before, after, losses }: RepairReport): number {
+  if (losses.some(({ kind }) => kind === "unreadable")) return exitBits.uncorrected;
+  return exitCodeOf((after ?? before).findings);
 }
 
 async function carryOut(
@@ -153,6 +162,8 @@ async function write(
     const bad = await restoreFromJournal(evidence, plan, findings);
     // A copy compares every block, and tells of these itself.
     report.losses.push(...plan.losses, ...(target ? [] : bad));
+    const harmless = new Set(["rebuilt", "resized"]);
+    if (options.only === "safe" && plan.losses.some(({ kind }) => !harmless.has(kind))) return;
     if (target) await writeNewStore(target, evidence, plan, device, report.losses);
     else await writeInPlace(access, evidence, plan, device, findings);
   } finally {

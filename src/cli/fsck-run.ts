@@ -1,0 +1,100 @@
+/** One run of `fsck.blockspace`, from arguments to exit code. */
+import { writeSync } from "node:fs";
+import { parseArgs } from "node:util";
+import { messageOf } from "../base/errors.ts";
+import type { CheckReport, Progress } from "../fsck/check.ts";
+import { exitBits } from "../fsck/finding.ts";
+import { reportLines } from "./commands/check.ts";
+import { repairLines } from "./commands/repair.ts";
+
+const USAGE = "usage: fsck.blockspace [-n | -y | -a | -p] [-f] [-C FD] STORE";
+
+interface Arguments {
+  store: string;
+  /** `safe`: only what costs no data. */
+  mode: "check" | "safe" | "all";
+  progressFd: number | undefined;
+}
+
+function flag(short: string): { type: "boolean"; short: string } {
+  return { type: "boolean", short };
+}
+
+/** What the arguments ask for, or the reason why they make no sense. */
+export function parseFsckArguments(args: readonly string[]): Arguments {
+  const { values, positionals } = parseArgs({
+    args: [...args],
+    allowPositionals: true,
+    options: {
+      no: flag("n"),
+      yes: flag("y"),
+      auto: flag("a"),
+      preen: flag("p"),
+      force: flag("f"),
+      progress: { type: "string", short: "C" },
+    },
+  });
+  const { no = false, yes = false, auto = false, preen = false, progress } = values;
+  const safe = auto || preen;
+  if ([no, yes, safe].filter(Boolean).length > 1) {
+    throw new Error("-n, -y and -a (or -p) exclude each other");
+  }
+  const [store, ...more] = positionals;
+  if (store === undefined || more.length > 0) throw new Error("one STORE is needed");
+  if (progress !== undefined && !/^\d{1,4}$/.test(progress)) {
+    throw new Error(`-C is ${JSON.stringify(progress)}; allowed is the number of a descriptor`);
+  }
+  const progressFd = progress === undefined ? undefined : Number(progress);
+  return { store, mode: yes ? "all" : safe ? "safe" : "check", progressFd };
+}
+
+export async function runFsck(args: readonly string[]): Promise<number> {
+  let asked: Arguments;
+  try {
+    asked = parseFsckArguments(args);
+  } catch (error) {
+    process.stderr.write(`fsck.blockspace: ${messageOf(error)}\n${USAGE}\n`);
+    return exitBits.usage;
+  }
+  const controller = new AbortController();
+  const cancel = (): void => controller.abort();
+  for (const name of ["SIGINT", "SIGTERM"] as const) process.once(name, cancel);
+  try {
+    return await carryOut(asked, controller.signal);
+  } finally {
+    for (const name of ["SIGINT", "SIGTERM"] as const) process.off(name, cancel);
+  }
+}
+
+async function carryOut(asked: Arguments, signal: AbortSignal): Promise<number> {
+  const { store, mode, progressFd } = asked;
+  const { check } = await import("../fsck/check.ts");
+  const onProgress = progressTo(progressFd);
+  const before = await check(store, { signal, onProgress });
+  if (mode === "check" || before.exitCode === 0 || before.failure) return tellCheck(before);
+  const { repair } = await import("../fsck/repair.ts");
+  const only = mode === "safe" ? ({ only: "safe" } as const) : {};
+  const report = await repair(store, { signal, onProgress, inPlace: true, ...only });
+  process.stdout.write(`${repairLines(report).join("\n")}\n`);
+  if (report.failure) process.stderr.write(`fsck.blockspace: ${report.failure.message}\n`);
+  return report.exitCode;
+}
+
+function tellCheck(report: CheckReport): number {
+  process.stdout.write(`${reportLines(report).join("\n")}\n`);
+  if (report.failure) process.stderr.write(`fsck.blockspace: ${report.failure.message}\n`);
+  return report.exitCode;
+}
+
+/** Tells how far it is as e2fsck does: phase, done, total. Who does not listen is not told. */
+function progressTo(fd: number | undefined): (progress: Progress) => void {
+  let listening = fd !== undefined && fd > 0;
+  return ({ phase, done, total }) => {
+    if (!listening || fd === undefined) return;
+    try {
+      writeSync(fd, `${phase} ${done} ${total}\n`);
+    } catch {
+      listening = false;
+    }
+  };
+}

@@ -1,0 +1,190 @@
+/**
+ * `check`, `repair` and `fsck.blockspace` as processes: their exit codes one by one, their output
+ * for people and for programs, and that a store in use is left alone.
+ */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { cp, readdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { describe, expect, it } from "vitest";
+import { Host } from "../../src/index.ts";
+import type { CheckReport } from "../../src/fsck/check.ts";
+import type { RepairReport } from "../../src/fsck/repair.ts";
+import { makeStore, run, scratch, start } from "./blockspace.ts";
+
+const path = scratch();
+
+async function store(): Promise<string> {
+  return makeStore(path("store"), async (host) => {
+    const disk = await host.create("disk", { size: 2 ** 20 });
+    await disk.write(0, Buffer.alloc(2 ** 16, "data"));
+    await host.snapshot("disk", "disk@1");
+    await host.checkpoint();
+  });
+}
+
+/** Flips a bit of a file of the store. */
+async function flip(place: string, at: number): Promise<void> {
+  const bytes = await readFile(place);
+  bytes[at]! ^= 1;
+  await writeFile(place, bytes);
+}
+
+/** Runs the other command, from where it was built or from its source. */
+async function fsck(...args: string[]): Promise<{ code: number | null; out: string; err: string }> {
+  const main = fileURLToPath(new URL("../../src/cli/fsck-main.ts", import.meta.url));
+  const child = spawn(process.execPath, ["--import", import.meta.resolve("tsx"), main, ...args], {
+    stdio: ["ignore", "pipe", "pipe", "pipe"],
+  });
+  const texts = { out: "", err: "" };
+  child.stdout!.on("data", (piece: Buffer) => (texts.out += piece.toString()));
+  child.stderr!.on("data", (piece: Buffer) => (texts.err += piece.toString()));
+  child.stdio[3]!.on("data", (piece: Buffer) => (texts.out += piece.toString()));
+  const [code] = (await once(child, "close")) as [number | null];
+  return { code, ...texts };
+}
+
+describe("check", () => {
+  it("0: a clean store, with its phases", async () => {
+    const { code, stdout } = await run(["check", await store(), "--data"]);
+    expect(code).toBe(0);
+    expect(stdout.split("\n").filter((line) => line.startsWith("phase "))).toHaveLength(8);
+    expect(stdout).toContain("clean (2 subvolumes at commit 3), 64 KiB of data read");
+  });
+
+  it("2: nothing worse than leaks", async () => {
+    const place = await store();
+    await writeFile(join(place, "superblock.new"), "");
+    const { code, stdout } = await run(["check", place]);
+    expect({ code, found: stdout.includes("I004 leak") }).toEqual({ code: 2, found: true });
+  });
+
+  it("4: damage, as one document and as lines", async () => {
+    const place = await store();
+    await flip(join(place, "superblock"), 100);
+    const document = await run(["check", place, "--json"]);
+    const report = JSON.parse(document.stdout) as CheckReport;
+    expect(document.code).toBe(4);
+    expect(report.findings).toMatchObject([
+      { id: "S001", severity: "damage", where: { file: "superblock", offset: 0 }, promise: "I6" },
+    ]);
+    const { stdout } = await run(["check", place, "--json-lines"]);
+    const lines = stdout
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line) as { type: string });
+    expect(lines.filter(({ type }) => type === "phase")).toHaveLength(7);
+    expect(lines.filter(({ type }) => type === "finding")).toMatchObject([{ id: "S001" }]);
+    expect(lines.at(-1)).toMatchObject({ type: "end", exitCode: 4 });
+  });
+
+  it("8: a store that somebody writes to, and one that is not there", async () => {
+    const place = await store();
+    const host = await Host.open(place);
+    const busy = await run(["check", place]);
+    await host.close();
+    expect({ code: busy.code, says: busy.stderr }).toMatchObject({ code: 8 });
+    expect(busy.stderr).toContain("ELOCKED");
+    const missing = await run(["check", path("nowhere")]);
+    expect(missing.code).toBe(8);
+    expect(missing.stderr).toContain("ENOENT: there is no store in");
+  });
+
+  it.each([
+    ["check"],
+    ["check", "s", "--fast"],
+    ["repair", "s"],
+    ["repair", "s", "--to", "t", "--in-place"],
+    ["repair", "s", "--undo", "--in-place"],
+    ["repair", "s", "--in-place", "--only", "x"],
+  ])("16: %s %s %s %s %s", async (...args) => {
+    expect((await run(args)).code).toBe(16);
+  });
+
+  it("32: cancelled", async () => {
+    const started = start(["check", await store(), "--data", "--data-rate", "4k", "--json-lines"]);
+    started.child.stdin.end();
+    setTimeout(() => started.child.kill("SIGINT"), 1500);
+    const { code } = await started.ends();
+    expect(code! & 32).toBe(32);
+  });
+
+  it("writes nothing", async () => {
+    const place = await store();
+    const before = await Promise.all((await readdir(place)).map(async (name) => name));
+    await run(["check", place, "--data"]);
+    expect(await readdir(place)).toEqual(before);
+  });
+});
+
+describe("repair", () => {
+  it("1: into a new store, which is sound; the old one is as it was", async () => {
+    const place = await store();
+    await flip(join(place, "superblock"), 100);
+    const before = await readFile(join(place, "superblock"));
+    const { code, stdout } = await run(["repair", place, "--to", path("new")]);
+    expect({ code, stdout }).toMatchObject({ code: 1 });
+    expect(stdout).toContain("1 findings corrected, 0 left");
+    expect(await readFile(join(place, "superblock"))).toEqual(before);
+    expect((await run(["check", path("new"), "--data"])).code).toBe(0);
+  });
+
+  it("1: in place, and undone", async () => {
+    const place = await store();
+    await flip(join(place, "superblock"), 100);
+    await cp(place, path("copy"), { recursive: true });
+    const { stdout, code } = await run(["repair", place, "--in-place", "--json"]);
+    expect(code).toBe(1);
+    expect(JSON.parse(stdout) as RepairReport).toMatchObject({ corrected: 1, uncorrected: 0 });
+    expect((await run(["check", place])).code).toBe(0);
+    expect((await run(["repair", place, "--undo"])).code).toBe(0);
+    const [now, then] = [join(place, "superblock"), join(path("copy"), "superblock")];
+    expect(await readFile(now)).toEqual(await readFile(then));
+  });
+
+  it("0: nothing to do", async () => {
+    expect((await run(["repair", await store(), "--in-place"])).code).toBe(0);
+  });
+
+  it("4: nothing that can be done, or only leaks wanted", async () => {
+    const place = await store();
+    await flip(join(place, "superblock"), 100);
+    expect((await run(["repair", place, "--in-place", "--only", "leaks"])).code).toBe(4);
+    await flip(join(place, "superblock"), 5000);
+    expect((await run(["repair", place, "--in-place"])).code).toBe(4);
+  });
+
+  it("8: a target that is not empty", async () => {
+    const place = await store();
+    await flip(join(place, "superblock"), 100);
+    const { code, stderr } = await run(["repair", place, "--to", place]);
+    expect({ code: code! & 8, told: stderr.includes("EEXIST") }).toEqual({ code: 8, told: true });
+  });
+});
+
+describe("fsck.blockspace", () => {
+  it("checks with -n, tells how far it is with -C, repairs with -y and -a", async () => {
+    const place = await store();
+    expect((await fsck("-f", place)).code).toBe(0);
+    await flip(join(place, "superblock"), 100);
+    expect((await fsck("-n", place)).code).toBe(4);
+    const preened = await fsck("-p", "-C", "3", place);
+    expect(preened.code).toBe(1);
+    expect(preened.out).toMatch(/^0 0 1\n/);
+    await flip(join(place, "superblock"), 5000);
+    expect((await fsck("-y", place)).code).toBe(1);
+    expect((await fsck("-n", place)).code).toBe(0);
+  });
+
+  it.each([[[]], [["-n", "-y", "s"]], [["-x", "s"]], [["-C", "x", "s"]], [["s", "t"]]])(
+    "16: %j",
+    async (args) => {
+      const { code, err } = await fsck(...args);
+      expect({ code, usage: err.includes("usage: fsck.blockspace") }).toEqual({
+        code: 16,
+        usage: true,
+      });
+    },
+  );
+});
