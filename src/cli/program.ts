@@ -6,6 +6,7 @@ import { addCatalogueCommands } from "./commands/catalogue.ts";
 import { addCheckCommand } from "./commands/check.ts";
 import { addCompactCommand } from "./commands/compact.ts";
 import { addDiffCommand } from "./commands/diff.ts";
+import { addDumpCommands } from "./commands/dump.ts";
 import { addExportCommand } from "./commands/export.ts";
 import { addImportCommand } from "./commands/import.ts";
 import { addInfoCommand } from "./commands/info.ts";
@@ -64,6 +65,7 @@ export function buildProgram(program: Command, session: Session): Command {
   addCompactCommand(program, session);
   addCheckCommand(program, session);
   addRepairCommand(program, session);
+  addDumpCommands(program, session);
   addExamples(
     program,
     ["blockspace init my-store", "a new store"],

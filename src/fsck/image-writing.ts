@@ -45,7 +45,9 @@ export function writeImage(
     image.set(kind, id, seal(kind, id, body));
   for (const entry of entries) put(kinds.subvolume, entry.id, encodeSubvolume(entry));
   for (const [id, references] of countReferences(entries, nodes)) {
-    put(kinds.node, id, encodeNode(nodes.get(id)!));
+    const node = nodes.get(id);
+    if (!node) continue;
+    put(kinds.node, id, encodeNode(node));
     if (references < 2) continue;
     const body = new Uint8Array(referencesStruct.size);
     referencesStruct.write(body, 0, { references });

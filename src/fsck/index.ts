@@ -10,8 +10,10 @@ export {
   phaseNames,
   type Progress,
 } from "./check.ts";
+export type { DumpLine, DumpOptions } from "./dump.ts";
 export { exitBits, type Finding, type FindingPlace } from "./finding.ts";
 export { type FindingId, type FindingKind, findingTable, type Severity } from "./finding-table.ts";
 export type { Loss, LossKind } from "./loss.ts";
 export { repair, type RepairOptions, type RepairReport } from "./repair.ts";
 export type { ScrubResult } from "./scrub.ts";
+export { dump, restore } from "./transfer.ts";

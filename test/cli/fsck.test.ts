@@ -4,7 +4,7 @@
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { cp, readdir, readFile, writeFile } from "node:fs/promises";
+import { cp, mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
@@ -187,4 +187,26 @@ describe("fsck.blockspace", () => {
       });
     },
   );
+});
+
+describe("dump and restore", () => {
+  it("make an equal store beside the data file", async () => {
+    const place = await store();
+    const { code, stdout } = await run(["dump", place]);
+    expect(code).toBe(0);
+    await mkdir(path("restored"));
+    await cp(join(place, "data"), join(path("restored"), "data"));
+    expect((await run(["restore", path("restored")], { input: stdout })).code).toBe(0);
+    expect((await run(["check", path("restored"), "--data"])).code).toBe(0);
+    expect((await run(["dump", path("restored")])).stdout).toBe(stdout);
+  });
+
+  it("1: a dump that makes no sense, and one that is not there", async () => {
+    const nonsense = await run(["restore", path("new")], { input: "nonsense\n" });
+    expect({ code: nonsense.code, says: nonsense.stderr }).toMatchObject({ code: 1 });
+    expect(nonsense.stderr).toContain("line 1 of the dump makes no sense");
+    const missing = await run(["restore", path("new"), path("nowhere")]);
+    expect(missing.code).toBe(1);
+    expect(missing.stderr).toContain("ENOENT");
+  });
 });

@@ -1,0 +1,131 @@
+/**
+ * `dump` and `restore` as a whole: from a store to lines, and from lines to a store over the data
+ * that is there.
+ */
+import { resolve } from "node:path";
+import { BlockspaceError, isBlockspaceError } from "../base/errors.ts";
+import type { Device } from "../device/device.ts";
+import { decodeDataLabel, DATA_LABEL_SIZE, type Superblock } from "../format/superblock.ts";
+import { addressOf, geometryOf } from "../space/geometry.ts";
+import { examine } from "./check.ts";
+import { readContents } from "./contents.ts";
+import { crossCheck } from "./crosscheck.ts";
+import { withoutBusy } from "./cutter.ts";
+import { type DumpLine, dumpLines, type DumpOptions } from "./dump.ts";
+import { Findings } from "./findings.ts";
+import { checkGraph } from "./graph.ts";
+import { DATA, LOCK, SUPERBLOCK, UNFINISHED } from "./phase-identity.ts";
+import { readDump, type Restored } from "./restore.ts";
+import { type AccessOptions, storeAccess, type StoreAccess } from "./store-access.ts";
+import { writeCheckpoints, writeJournal, writeLabel, writeSuperblock } from "./store-writing.ts";
+
+/** The lines of the metadata of a store that is sound; `ECORRUPT` for one that needs a repair. */
+export async function dump(
+  path: string,
+  options: DumpOptions & AccessOptions = {},
+): Promise<Iterable<DumpLine>> {
+  return dumpStore(storeAccess(resolve(path), options), options);
+}
+
+/** As {@link dump}, for a store made of any parts. */
+export async function dumpStore(
+  access: StoreAccess,
+  options: DumpOptions = {},
+): Promise<Iterable<DumpLine>> {
+  const { report, evidence } = await examine(access);
+  if (report.failure) throw failure(report.failure);
+  const { chosen, superblock, geometry } = evidence ?? {};
+  // A skeleton is for the report of what is wrong, so it takes what there is.
+  const wanted = options.skeleton || report.exitCode === 0;
+  if (!wanted || !chosen || !superblock || !geometry) {
+    const ids = [...new Set(report.findings.map(({ id }) => id))].join(", ");
+    const message = `${report.path} needs a repair before it can be dumped: ${ids}`;
+    throw new BlockspaceError("ECORRUPT", message, { path: report.path });
+  }
+  const image = withoutBusy(chosen.replayed.image.clone(), chosen.replayed.lsn);
+  return dumpLines(
+    superblock,
+    readContents(image, geometry, () => undefined),
+    options,
+  );
+}
+
+function failure({ code, message }: { code: string; message: string }): BlockspaceError {
+  const known = ["ELOCKED", "ENOENT", "ENOTSUP", "ECANCELED"] as const;
+  const text = message.replace(/^[A-Z]+: /, "");
+  return new BlockspaceError(known.find((one) => one === code) ?? "EIO", text);
+}
+
+/**
+ * Makes the metadata of a store from a dump, in a directory that has none. The data file in it is
+ * kept, if it is the one of the dumped store; where there is none, an empty one is made.
+ */
+export async function restore(
+  path: string,
+  lines: AsyncIterable<string>,
+  options: AccessOptions = {},
+): Promise<void> {
+  await restoreStore(storeAccess(resolve(path), options), await readDump(lines));
+}
+
+/** As {@link restore}, for a store made of any parts. */
+export async function restoreStore(access: StoreAccess, restored: Restored): Promise<void> {
+  const { superblock, image, lsn } = restored;
+  const { directory } = access;
+  refuseUnsound(restored);
+  const names = await directory.list();
+  const foreign = names.find((name) => ![DATA, LOCK].includes(name));
+  if (foreign !== undefined) {
+    const message = `${directory.path} holds "${foreign}"; allowed is nothing but the data file`;
+    throw new BlockspaceError("EEXIST", message, { path: directory.path });
+  }
+  await directory.ensure();
+  const lock = await directory.lock(LOCK, "exclusive");
+  try {
+    const device = await openData(access, superblock);
+    await device.close();
+    const state = { image, lsn, checksum: 0, epoch: 0, sequence: 0 };
+    await writeSuperblock(directory, UNFINISHED, superblock);
+    await writeJournal(directory.directory("journal"), superblock, state);
+    await writeCheckpoints(access, state);
+    await directory.rename(UNFINISHED, SUPERBLOCK);
+    await directory.sync();
+  } finally {
+    await lock.release();
+  }
+}
+
+/** A dump is no more believed than a checkpoint. */
+function refuseUnsound({ image, superblock }: Restored): void {
+  const geometry = geometryOf(superblock);
+  const findings = new Findings();
+  const report = findings.report();
+  const contents = readContents(image, geometry, report);
+  crossCheck({ image, contents, geometry }, report);
+  checkGraph(contents, report);
+  const [first] = findings.list;
+  if (!first) return;
+  throw new BlockspaceError("ECORRUPT", `the dump is of no sound store: ${first.message}`);
+}
+
+/** The data device of the dumped store, or a new one where there is none. */
+async function openData(access: StoreAccess, superblock: Superblock): Promise<Device> {
+  const { directory } = access;
+  const geometry = geometryOf(superblock);
+  const size = addressOf(geometry, geometry.capacityBlocks);
+  let device: Device;
+  try {
+    device = await (access.openDevice?.("read") ?? directory.open(DATA, "read"));
+  } catch (error) {
+    if (!isBlockspaceError(error, "ENOENT") || access.openDevice) throw error;
+    const made = await directory.create(DATA, { size, layout: "sparse" });
+    await writeLabel(made, superblock.uuid);
+    return made;
+  }
+  const label = new Uint8Array(Math.min(DATA_LABEL_SIZE, device.size));
+  await device.read(label, 0);
+  const uuid = decodeDataLabel(label);
+  if (device.size >= size && uuid && Buffer.compare(uuid, superblock.uuid) === 0) return device;
+  await device.close();
+  throw new BlockspaceError("EEXIST", `${device.path} is not the data of the dumped store`);
+}
