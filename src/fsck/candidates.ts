@@ -17,7 +17,8 @@ import type { EnvironmentName, EnvironmentReading, StoreAccess } from "./store-a
 export interface Candidate {
   name: EnvironmentName;
   reading: EnvironmentReading;
-  contents: Contents;
+  /** What little of its contents is kept; a repair that needs the rest reads the image again. */
+  contents: Pick<Contents, "closing" | "state" | "changedKeys">;
   /** Nothing worse than a leak was found in it. */
   clean: boolean;
   /** Nothing at all was found in it. */
@@ -47,7 +48,9 @@ export async function checkCheckpoints(
     crossCheck({ image, contents, geometry }, report);
     checkGraph(contents, report);
     const [clean, spotless] = [findings.damage === damage, findings.all === all];
-    candidates.push({ name, reading, contents, clean, spotless });
+    const { closing, state, changedKeys } = contents;
+    const kept = { closing, state, changedKeys };
+    candidates.push({ name, reading, contents: kept, clean, spotless });
   }
   candidates.sort((one, two) => epochOf(two) - epochOf(one));
   comparePair(candidates, findings);

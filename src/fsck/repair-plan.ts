@@ -130,12 +130,13 @@ async function salvageFrom(
   evidence: Evidence,
   device: Device,
 ): Promise<Attempt | undefined> {
-  const { contents, name, clean, reading } = candidate;
+  const { name, clean, reading } = candidate;
   const parts = replayParts(evidence);
   if (clean) {
     const replayed = await replayFrom(name, reading.image, parts);
     return "unusable" in replayed ? undefined : { replayed, losses: [] };
   }
+  const contents = readContents(reading.image, evidence.geometry, () => undefined);
   if (!contents.state && !contents.closing) return undefined;
   const counters = await countersOf(contents, evidence);
   const sources = sourcesOf(evidence, device, new Map(), candidate);
@@ -178,7 +179,9 @@ function sourcesOf(
 ): Sources {
   const { geometry, candidates } = evidence;
   return {
-    twins: candidates.filter((one) => one !== except).map(({ contents }) => contents),
+    twins: candidates
+      .filter((one) => one !== except)
+      .map(({ reading }) => readContents(reading.image, geometry, () => undefined)),
     async readBlock(pblock) {
       const waiting = restored.get(pblock);
       if (waiting) return waiting;
