@@ -1,14 +1,12 @@
 /**
  * From a checkpoint's image and the journal behind it to the image of the state that a host would
- * have: replay as the host does it, over values that nobody believes. A record is looked at before
- * it is applied, since the one that applies it trusts its own writer.
+ * have: replay as the host does it, over values that nobody believes.
  */
-import { BlockspaceError, isBlockspaceError } from "../base/errors.ts";
+import { type BlockspaceError, isBlockspaceError } from "../base/errors.ts";
 import { emptyEnvironment } from "../checkpoint/empty-environment.ts";
 import type { Directory } from "../device/device.ts";
 import { kinds } from "../format/checkpoint-values.ts";
 import type { Commit } from "../format/journal-frame.ts";
-import type { JournalRecord } from "../format/records.ts";
 import type { JournalFile, JournalIdentity } from "../journal/files.ts";
 import { type JournalBatch, type JournalEnd, JournalReader } from "../journal/reader.ts";
 import { applyCommit } from "../replay/apply.ts";
@@ -154,7 +152,6 @@ function applyBatch(
   for (const commit of batch.commits) {
     if (commit.lsn > most) return {};
     try {
-      for (const record of commit.records) checkRecord(record, geometry);
       applyCommit(state, commit);
       at = keepData(commit, batch.data, at, geometry.blockSize, run.restored);
     } catch (error) {
@@ -188,15 +185,6 @@ function keepData(
     }
   }
   return at;
-}
-
-/** Refuses what would cost more to apply than any record of ours. */
-function checkRecord(record: JournalRecord, geometry: Geometry): void {
-  if (record.type !== "remap" && record.type !== "convert") return;
-  const { pblock, count } = record;
-  const { segmentBlocks } = geometry;
-  if (count >= 1 && (pblock % segmentBlocks) + count <= segmentBlocks) return;
-  throw new BlockspaceError("ECORRUPT", `blocks ${pblock} + ${count} are not in one segment`);
 }
 
 /** Which finding an error of the journal's reader is. */

@@ -96,6 +96,13 @@ function checkInside(state: State, entry: SubvolumeEntry, vblock: number, count:
   }
 }
 
+/** Before any block is looked at: a record of nobody may name four thousand million of them. */
+function checkOneSegment(state: State, pblock: number, count: number): void {
+  const { segmentBlocks } = state.geometry;
+  if ((pblock % segmentBlocks) + count <= segmentBlocks) return;
+  throw new BlockspaceError("ECORRUPT", `blocks ${pblock} + ${count} are not in one segment`);
+}
+
 function replace(
   state: State,
   entry: SubvolumeEntry,
@@ -111,6 +118,7 @@ function remap(state: State, record: RemapRecord): void {
   const entry = state.catalogue.require(record.subvolume);
   const { vblock, pblock, count, checksums } = record;
   checkInside(state, entry, vblock, count);
+  checkOneSegment(state, pblock, count);
   state.segments.claim(pblock, count, { family: entry.family, vblock }, checksums);
   replace(state, entry, vblock, count, { pblock, unwritten: checksums === null });
 }
@@ -120,6 +128,7 @@ function convert(state: State, record: ConvertRecord): void {
   const entry = state.catalogue.require(record.subvolume);
   const { vblock, pblock, count, checksums } = record;
   checkInside(state, entry, vblock, count);
+  checkOneSegment(state, pblock, count);
   state.segments.retain(pblock, count);
   replace(state, entry, vblock, count, { pblock, unwritten: false });
   state.segments.write(pblock, checksums);

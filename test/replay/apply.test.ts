@@ -39,6 +39,20 @@ function share(type: "snapshot" | "clone", source: number, subvolume: number): J
   return { type, source, subvolume, name: `${type} ${subvolume}`, created: 3 };
 }
 
+describe("a record of more blocks than a segment has", () => {
+  it("P3: is refused before its blocks are looked at, one by one, in records made for them", async () => {
+    const state = await emptyState({
+      nodeEntries: 4,
+      segmentBlocks: 16_384,
+      capacityBlocks: 2 ** 32,
+    });
+    applyCommit(state, { lsn: 1, records: [create(1, 2 ** 32)] });
+    const records = [allocate(1, 0, 0, 2 ** 32 - 1)];
+    expect(() => applyCommit(state, { lsn: 2, records })).toThrow(damage);
+    expect(state.segments.allocated).toBe(0);
+  });
+});
+
 describe("a commit", () => {
   it("is applied only as the next one", async () => {
     const state = await stateAfter(create(1, 8));
