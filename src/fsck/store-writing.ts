@@ -48,6 +48,7 @@ export async function writeJournal(
       sequence: sequence + 1,
       firstLsn: lsn + 1,
       previous: checksum,
+      blocks: JOURNAL_BLOCKS,
       storeId: superblock.uuid.subarray(0, 8),
     };
     await device.write([encodeFileHeader(header, alignment)], 0);

@@ -4,8 +4,6 @@
  * in seconds.
  */
 import type { OpenEnvironment } from "../../../src/checkpoint/environment.ts";
-import { MemoryDirectory } from "../../../src/device/memory-directory.ts";
-import type { OnOperation } from "../../../src/device/operation.ts";
 import { encodeKey, decodeKey } from "../../../src/format/checkpoint-key.ts";
 import { Image } from "../../../src/fsck/image.ts";
 import { ImageEnvironment } from "../../../src/fsck/image-environment.ts";
@@ -19,6 +17,9 @@ import { Host } from "../../../src/host/host.ts";
 import { openStore } from "../../../src/host/open.ts";
 import { checkOptions, type OpenHostOptions } from "../../../src/host/options.ts";
 import type { NewStore } from "../../../src/host/store.ts";
+import type { OnOperation } from "../../../src/testing/operation.ts";
+import type { SimulatedDirectory } from "../../../src/testing/simulated-directory.ts";
+import { SimulatedTree } from "../../support/simulated-tree.ts";
 
 const SMALLEST = 64 * 1024;
 
@@ -37,14 +38,14 @@ type Images = Record<EnvironmentName, Image | undefined>;
 
 export class FsckStore {
   readonly layout: NewStore;
-  readonly directory: MemoryDirectory;
+  readonly directory: SimulatedTree;
   readonly images: Images;
   /** Called before every change of an environment; when it throws, the change fails. */
   onCommit: ((name: string) => void) | undefined;
 
   constructor(
     layout: NewStore = smallLayout,
-    directory: MemoryDirectory = new MemoryDirectory(),
+    directory: SimulatedTree = new SimulatedTree(),
     images: Images = { a: undefined, b: undefined },
   ) {
     this.layout = layout;
@@ -111,7 +112,7 @@ export class FsckStore {
     await directory.sync();
   }
 
-  #place(path: string): { directory: MemoryDirectory; name: string } {
+  #place(path: string): { directory: SimulatedDirectory; name: string } {
     const [first, second] = path.split("/");
     return second === undefined
       ? { directory: this.directory, name: first! }
