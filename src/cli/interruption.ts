@@ -37,6 +37,11 @@ export class Interruption {
     this.#controller.abort();
   }
 
+  /** For a command that runs until it is told to end: a signal is how it ends well. */
+  accept(): void {
+    if (this.#cause !== "SIGPIPE") this.#cause = undefined;
+  }
+
   /** Says what ended the run, if anything did that the user may wonder about. */
   tell(say: (message: string) => void): void {
     if (this.#cause && this.#cause !== "SIGPIPE") say(`interrupted by ${this.#cause}`);

@@ -1,20 +1,47 @@
 /**
- * The one place where a command opens a store and closes it again, however the command ends. The
- * library is loaded here and not before, so that help and usage errors come at once.
+ * The one place where a command opens a store and closes it again, however the command ends. A
+ * store that another process serves is used through that process. The library is loaded here and
+ * not before, so that help and usage errors come at once.
  */
 import { messageOf } from "../base/errors.ts";
 import type { Host } from "../host/host.ts";
 import type { OpenHostOptions } from "../host/options.ts";
+import type { StoreAccess } from "./control/store-access.ts";
 import type { Session } from "./session.ts";
 
-/** Opens a store, lets `work` use it, and closes it, which makes everything durable. */
+/**
+ * Opens a store, or reaches it through the process that serves it, lets `work` use it, and closes
+ * it, which makes everything durable.
+ */
 export async function withHost<T>(
+  session: Session,
+  store: string,
+  options: OpenHostOptions,
+  work: (host: StoreAccess) => Promise<T>,
+): Promise<T> {
+  const { ServedStore } = await import("./control/served-store.ts");
+  const served = await ServedStore.open(store);
+  if (!served) return withOwnHost(session, store, options, work);
+  session.detail("the store is being served; going through the server");
+  return closeAfter(session, served, work);
+}
+
+/** As {@link withHost}, in this process and no other. */
+export async function withOwnHost<T>(
   session: Session,
   store: string,
   options: OpenHostOptions,
   work: (host: Host) => Promise<T>,
 ): Promise<T> {
-  const host = await openHost(session, store, options);
+  return closeAfter(session, await openHost(session, store, options), work);
+}
+
+/** Closes a store when the work on it is over, however it ends. */
+async function closeAfter<S extends { close(): Promise<void> }, T>(
+  session: Session,
+  host: S,
+  work: (host: S) => Promise<T>,
+): Promise<T> {
   let result: T;
   try {
     result = await work(host);
@@ -30,7 +57,7 @@ export async function withHost<T>(
 export async function changeStore(
   session: Session,
   store: string,
-  change: (host: Host) => Promise<void>,
+  change: (host: StoreAccess) => Promise<void>,
 ): Promise<void> {
   await withHost(session, store, {}, async (host) => {
     await change(host);
@@ -42,7 +69,7 @@ export async function changeStore(
 export function withReadOnlyHost<T>(
   session: Session,
   store: string,
-  work: (host: Host) => Promise<T>,
+  work: (host: StoreAccess) => Promise<T>,
 ): Promise<T> {
   return withHost(session, store, { readOnly: true }, work);
 }

@@ -42,9 +42,9 @@ export class Output {
   }
 
   /** An array of JSON, an element on each line, however many there are. */
-  async jsonArray(values: Iterable<unknown>): Promise<void> {
+  async jsonArray(values: Iterable<unknown> | AsyncIterable<unknown>): Promise<void> {
     let former: string | undefined;
-    for (const value of values) {
+    for await (const value of values) {
       if (former !== undefined) await this.line(`${former},`);
       former = `${former === undefined ? "[" : " "}${JSON.stringify(value)}`;
     }

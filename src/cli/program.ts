@@ -14,8 +14,10 @@ import { addInitCommand } from "./commands/init.ts";
 import { addJournalCommand } from "./commands/journal.ts";
 import { addListCommand } from "./commands/list.ts";
 import { addMapCommand } from "./commands/map.ts";
+import { addMountCommands } from "./commands/mount.ts";
 import { addReadCommand } from "./commands/read.ts";
 import { addRepairCommand } from "./commands/repair.ts";
+import { addServeCommand } from "./commands/serve.ts";
 import { addSharingCommands } from "./commands/sharing.ts";
 import { addWriteCommand } from "./commands/write.ts";
 import type { GlobalOptions, Session } from "./session.ts";
@@ -42,6 +44,7 @@ export function buildProgram(program: Command, session: Session): Command {
         ),
     })
     .configureOutput({
+      writeOut: (text) => session.show(text),
       outputError: (text, write) => write(text.replace(/^error: /, "blockspace: ")),
     })
     .showHelpAfterError("(--help shows the usage)")
@@ -66,6 +69,8 @@ export function buildProgram(program: Command, session: Session): Command {
   addCheckCommand(program, session);
   addRepairCommand(program, session);
   addDumpCommands(program, session);
+  addServeCommand(program, session);
+  addMountCommands(program, session);
   addExamples(
     program,
     ["blockspace init my-store", "a new store"],

@@ -45,7 +45,7 @@ async function carryOut(
   const asBits = bitwise.has(command);
   try {
     await program.parseAsync(argv);
-    await session.output.finish();
+    await session.finish();
     return session.exitCode ?? (session.failed ? EXIT_FAILURE : 0);
   } catch (error) {
     // Commander has told the user already; help and version are no errors.
@@ -56,7 +56,7 @@ async function carryOut(
       session.tell(describeFailure(error, session.options.verbose === true));
     }
     // What was found before the error is shown; when the output is the error, it is told above.
-    await session.output.finish().catch(() => undefined);
+    await session.finish().catch(() => undefined);
     return asBits ? BITS.failure : EXIT_FAILURE;
   } finally {
     session.interruption.tell((message) => session.tell(message));

@@ -1,5 +1,5 @@
 /** What every command of a run shares: the global options, the output, the way to say something. */
-import picocolors from "picocolors";
+import { styleText } from "node:util";
 import type { Interruption } from "./interruption.ts";
 import { Output } from "./output.ts";
 
@@ -11,13 +11,12 @@ export interface GlobalOptions {
   verbose?: boolean;
 }
 
-type Colors = ReturnType<typeof picocolors.createColors>;
+/** How text is made to stand out. */
+export type Colors = Readonly<Record<"bold" | "red", (text: string) => string>>;
 
 export class Session {
   readonly interruption: Interruption;
-  readonly output: Output;
-  /** For standard output; they do nothing when that is no terminal. */
-  readonly colors: Colors;
+  #output: Output | undefined;
   options: GlobalOptions = {};
   /** Something went wrong that the command could go on after; the exit code tells. */
   failed = false;
@@ -26,15 +25,43 @@ export class Session {
 
   constructor(interruption: Interruption) {
     this.interruption = interruption;
-    this.output = new Output(process.stdout, interruption);
-    this.colors = colorsFor(process.stdout);
     // Nobody is left to be told when stderr fails.
     process.stderr.on("error", () => undefined);
+  }
+
+  /**
+   * Opened by the first who needs it: node makes a pipe non-blocking for all who share it, and a
+   * server shares that of the program that started it.
+   */
+  get output(): Output {
+    return this.#open();
+  }
+
+  /** For standard output; they do nothing when that is no terminal. */
+  get colors(): Colors {
+    return colorsFor(process.stdout);
+  }
+
+  /** Text of the command line itself, as help is. */
+  show(text: string): void {
+    this.#open();
+    process.stdout.write(text);
+  }
+
+  /** Everything that was put out is out when it resolves. */
+  async finish(): Promise<void> {
+    await this.#output?.finish();
   }
 
   /** Aborted when the run is to end early. */
   get signal(): AbortSignal {
     return this.interruption.signal;
+  }
+
+  /** Sees to it, too, that nobody reading any more is no error. */
+  #open(): Output {
+    this.#output ??= new Output(process.stdout, this.interruption);
+    return this.#output;
   }
 
   /** A line on stderr that nothing keeps away. */
@@ -62,5 +89,8 @@ export class Session {
 /** A stream that is no terminal has no `isTTY` at all; without a plain answer CI would decide. */
 function colorsFor(stream: { isTTY?: boolean }): Colors {
   const { NO_COLOR, TERM } = process.env;
-  return picocolors.createColors(stream.isTTY === true && !NO_COLOR && TERM !== "dumb");
+  const inColor = stream.isTTY === true && !NO_COLOR && TERM !== "dumb";
+  const style = (format: "bold" | "red") => (text: string) =>
+    inColor ? styleText(format, text, { validateStream: false }) : text;
+  return { bold: style("bold"), red: style("red") };
 }

@@ -3,7 +3,7 @@
  * a killed import leaves one behind; nobody else is at work on it, since a store has one writer.
  */
 import { randomBytes } from "node:crypto";
-import type { Host } from "../host/host.ts";
+import type { StoreAccess } from "./control/store-access.ts";
 
 const PREFIX = ".import-";
 
@@ -16,7 +16,7 @@ export function isUnfinishedImport(name: string): boolean {
 }
 
 /** Deletes what killed imports have left, and returns the names. */
-export async function deleteUnfinished(host: Host): Promise<string[]> {
+export async function deleteUnfinished(host: StoreAccess): Promise<string[]> {
   const names = host
     .list()
     .filter(

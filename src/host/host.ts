@@ -216,24 +216,28 @@ export class Host implements AsyncDisposable {
 
   /**
    * Ranges in which the contents of two subvolumes may differ, from their maps; changes made while
-   * it is iterated are seen.
+   * it is iterated are seen. With `within`, only what lies in that range, clipped to it.
    */
-  diff(a: string, b: string): Generator<ByteRange, void> {
-    return this.#diff(this.get(a), this.get(b));
+  diff(a: string, b: string, within?: ByteRange): Generator<ByteRange, void> {
+    const from = within ? checkWhole("offset", within.offset) : 0;
+    const length = within ? checkWhole("length", within.length) : Infinity;
+    return this.#diff(this.get(a), this.get(b), from, from + length);
   }
 
   /** Starts anew behind each range: a map that changes meanwhile gives its nodes up. */
-  *#diff(a: Subvolume, b: Subvolume): Generator<ByteRange, void> {
+  *#diff(a: Subvolume, b: Subvolume, from: number, to: number): Generator<ByteRange, void> {
     const { nodes, geometry, catalogue } = this.#engine.state;
-    for (let at = 0; ;) {
-      const size = Math.max(a.size, b.size);
+    const { blockSize } = geometry;
+    for (let at = Math.floor(from / blockSize); ;) {
+      const size = Math.min(to, Math.max(a.size, b.size));
       const [left, right] = [catalogue.get(a.id)!, catalogue.get(b.id)!];
-      const blocks = Math.ceil(size / geometry.blockSize);
+      const blocks = Math.ceil(size / blockSize);
+      if (at >= blocks || from >= size) return;
       const range = differences(nodes, left.root, right.root, at, blocks).next().value;
       if (!range) return;
       at = range.vblock + range.count;
-      const offset = range.vblock * geometry.blockSize;
-      yield { offset, length: Math.min(size, at * geometry.blockSize) - offset };
+      const offset = Math.max(from, range.vblock * blockSize);
+      yield { offset, length: Math.min(size, at * blockSize) - offset };
     }
   }
 

@@ -77,10 +77,24 @@ export class Planner {
     });
   }
 
-  /** Writes bytes; returns a promise only when a block must be read and merged. */
-  write(entry: SubvolumeEntry, offset: number, data: Uint8Array): void | Promise<void> {
+  /**
+   * Writes bytes; returns a promise only when a block must be read and merged. Whole blocks that
+   * were handed over are kept; anything else is copied.
+   */
+  write(
+    entry: SubvolumeEntry,
+    offset: number,
+    data: Uint8Array,
+    handOver = false,
+  ): void | Promise<void> {
     this.#urgent = false;
     if (data.length === 0) return undefined;
+    const { blockSize } = this.#engine.state.geometry;
+    if (handOver && offset % blockSize === 0 && data.length % blockSize === 0) {
+      const vblock = offset / blockSize;
+      this.add({ type: "write", subvolume: entry.id, vblock, image: data });
+      return undefined;
+    }
     return this.#writeMerged(entry, offset, data);
   }
 

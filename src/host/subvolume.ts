@@ -93,15 +93,20 @@ export class Subvolume implements BlockSpace {
 
   /**
    * Writes `data` at `offset` as one commit: visible when it resolves, durable after the next
-   * `flush`. The bytes must stay as they are until it resolves.
+   * `flush`. The bytes must stay as they are until it resolves; for ever with `handOver`, which
+   * lets whole blocks be kept as they are instead of copied.
    *
    * @throws `ERANGE` beyond the size; `EROFS` for a snapshot; `ENOSPC`; `E2BIG`; `EIO`.
    */
-  async write(offset: number, data: Uint8Array, options: WaitOptions = {}): Promise<void> {
+  async write(
+    offset: number,
+    data: Uint8Array,
+    options: WaitOptions & { handOver?: boolean } = {},
+  ): Promise<void> {
     checkBytes("data", data);
     await this.#change(options, (planner, entry) => {
       checkRange(offset, data.length, entry.size, entry.name);
-      return planner.write(entry, offset, data);
+      return planner.write(entry, offset, data, options.handOver === true);
     });
   }
 

@@ -62,6 +62,11 @@ export class Running {
     this.#output = output;
   }
 
+  /** What it has said on stderr so far. */
+  get stderr(): string {
+    return this.#output.stderr;
+  }
+
   /** Resolves when this stands on stderr. */
   async says(text: string): Promise<void> {
     while (!this.#output.stderr.includes(text)) {

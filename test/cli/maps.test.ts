@@ -43,7 +43,7 @@ describe("map", () => {
     expect(lines[6]).toMatch(/^ {8}32 KiB {5}1015809 B {15}- {2}hole$/);
   });
 
-  it("joins what goes on in the same way, and nothing else", () => {
+  it("joins what goes on in the same way, and nothing else", async () => {
     const flags = { new: false, shared: false, dirty: false };
     const iomaps = [
       { offset: 0, length: 10, addr: 100, type: "mapped", flags },
@@ -54,11 +54,10 @@ describe("map", () => {
       { offset: 50, length: 10, addr: null, type: "hole", flags },
       { offset: 60, length: 10, addr: null, type: "hole", flags },
     ] as const;
-    const places = [...mapEntries(iomaps)].map(({ start, length, offset }) => [
-      start,
-      length,
-      offset,
-    ]);
+    const places: (number | undefined)[][] = [];
+    for await (const { start, length, offset } of mapEntries(iomaps)) {
+      places.push([start, length, offset]);
+    }
     expect(places).toEqual([
       [0, 20, 100],
       [20, 10, 120],

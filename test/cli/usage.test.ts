@@ -8,7 +8,7 @@ import { failure, run } from "./blockspace.ts";
 
 const words =
   "init info list create rename resize delete snapshot clone rollback import export read write " +
-  "map diff journal compact check repair dump restore";
+  "map diff journal compact check repair dump restore serve mount umount";
 const commands = words.split(" ");
 
 async function help(...args: string[]): Promise<string> {
@@ -50,7 +50,7 @@ describe("usage", () => {
 describe("what makes no sense ends with 2", () => {
   it.each([
     ["no command", [], "Usage: blockspace [options] [command]"],
-    ["an unknown command", ["mount", "s"], "blockspace: unknown command 'mount'"],
+    ["an unknown command", ["defrag", "s"], "blockspace: unknown command 'defrag'"],
     ["a missing argument", ["info"], "blockspace: missing required argument 'STORE'"],
     ["too many arguments", ["list", "s", "t"], "blockspace: too many arguments for 'list'"],
     ["a missing option", ["create", "s", "n"], "blockspace: required option '--size <SIZE>'"],

@@ -25,6 +25,10 @@ const expected: Readonly<Record<string, readonly string[]>> = {
     "  no flaws",
   ],
   "quickstart.ts": ["hello HELLO"],
+  "serve.ts": [
+    "clients connect to nbd+unix:///?socket=DIRECTORY/nbd.sock",
+    "exports: disk, disk@now",
+  ],
   "snapshots.ts": [
     "disk: friday, disk@monday: monday",
     "changed: 4 KiB at 0 B",

@@ -302,3 +302,34 @@ describe("point 9: submissions", () => {
     await host.close();
   });
 });
+
+describe("bytes that are handed over", () => {
+  it("are not copied when they are whole blocks, wherever they lie in their memory", async () => {
+    const { store, host, disk } = await start(8 * B);
+    const memory = Buffer.concat([Buffer.alloc(3, 9), filled(4 * B)]);
+    const data = memory.subarray(3);
+    await disk.write(B, data, { handOver: true });
+    expectBytes(
+      await disk.read(0, 6 * B),
+      Buffer.concat([Buffer.alloc(B), filled(4 * B), Buffer.alloc(B)]),
+    );
+    await host.flush();
+    const after = await store.crash(() => 0).open();
+    expectBytes(await after.get("disk").read(B, 4 * B), filled(4 * B));
+    for (const each of [host, after]) await each.close();
+  });
+
+  it("are merged like all others when they are not", async () => {
+    const { host, disk } = await start(8 * B);
+    await disk.write(0, filled(8 * B));
+    const data = Buffer.alloc(2 * B, 7);
+    await disk.write(100, data, { handOver: true });
+    await disk.write(4 * B, data.subarray(0, B + 1), { handOver: true });
+    data.fill(8);
+    const expected = filled(8 * B);
+    expected.fill(7, 100, 100 + 2 * B);
+    expected.fill(7, 4 * B, 5 * B + 1);
+    expectBytes(await disk.read(0, 8 * B), expected);
+    await host.close();
+  });
+});

@@ -34,6 +34,7 @@ const fileSystemRooms: Readonly<Record<string, string>> = {
   device: "the media: files and block devices are read and written here, for every other room",
   testing: "real programs run in directories of their own; the faces take flags and shapes from it",
   checkpoint: "lmdb takes a path, so its directory is made, measured and removed beside it",
+  nbd: "socket files get their mode, and what a dead server left of them is removed",
   cli: "reads and writes the user's own files: images, standard input and output",
 };
 

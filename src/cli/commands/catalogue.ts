@@ -1,6 +1,6 @@
 /** The commands that change which subvolumes there are, and their names and sizes. */
 import type { Command } from "commander";
-import type { Host } from "../../host/host.ts";
+import type { StoreAccess } from "../control/store-access.ts";
 import { addExamples, sizeArgument } from "../arguments.ts";
 import { changeStore } from "../open-store.ts";
 import type { Session } from "../session.ts";
@@ -21,7 +21,7 @@ function addCreate(program: Command, session: Session): void {
     .argument("<NAME>", "a name that is not taken yet")
     .requiredOption("--size <SIZE>", "its size, 1 byte or more", sizeArgument)
     .action(async (store: string, name: string, { size }: { size: number }) => {
-      await changeStore(session, store, async (host: Host) => {
+      await changeStore(session, store, async (host: StoreAccess) => {
         await host.create(name, { size, signal: session.signal });
       });
     });

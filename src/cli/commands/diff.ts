@@ -1,6 +1,7 @@
 /** `diff`: the ranges in which two subvolumes differ, from their maps. */
 import type { Command } from "commander";
 import type { ByteRange } from "../../host/host.ts";
+import type { Series } from "../control/store-access.ts";
 import { addExamples, addJsonOption, type JsonOption } from "../arguments.ts";
 import { withReadOnlyHost } from "../open-store.ts";
 import type { Session } from "../session.ts";
@@ -34,10 +35,10 @@ export function addDiffCommand(program: Command, session: Session): void {
   addExamples(command, ["blockspace diff my-store disk@monday disk", "what changed since monday"]);
 }
 
-async function printLines(session: Session, ranges: Iterable<ByteRange>): Promise<void> {
+async function printLines(session: Session, ranges: Series<ByteRange>): Promise<void> {
   const titles = columns.map(({ title }) => title);
   await session.output.line(session.colors.bold(row(columns, titles)));
-  for (const { offset, length } of ranges) {
+  for await (const { offset, length } of ranges) {
     await session.output.line(row(columns, [exactSize(offset), exactSize(length)]));
   }
 }

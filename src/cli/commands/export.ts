@@ -2,8 +2,8 @@
 import type { Command } from "commander";
 import { BlockspaceError } from "../../base/errors.ts";
 import { formatSize } from "../../base/units.ts";
-import type { ByteRange, Host } from "../../host/host.ts";
-import type { Subvolume } from "../../host/subvolume.ts";
+import type { ByteRange } from "../../host/host.ts";
+import type { StoreAccess, SubvolumeAccess } from "../control/store-access.ts";
 import { addExamples, addJsonOption, type JsonOption } from "../arguments.ts";
 import { CHUNK_BYTES, cut, join, nonZeroRuns } from "../chunks.ts";
 import type { ImageTarget } from "../image-target.ts";
@@ -85,7 +85,7 @@ async function exportToFile(
 
 async function exportImage(
   session: Session,
-  host: Host,
+  host: StoreAccess,
   { name, file, force = false }: ExportOptions & { name: string; file: string },
 ): Promise<Exported> {
   const began = performance.now();
@@ -113,12 +113,12 @@ async function exportImage(
 /** Writes what holds data, or everything where the target may hold other bytes before. */
 async function copyOut(
   session: Session,
-  subvolume: Subvolume,
+  subvolume: SubvolumeAccess,
   { device, sparse }: ImageTarget,
   blockSize: number,
   progress: Progress,
 ): Promise<number> {
-  const ranges = sparse ? join(dataOf(subvolume)) : [{ offset: 0, length: subvolume.size }];
+  const ranges = sparse ? await dataOf(subvolume) : [{ offset: 0, length: subvolume.size }];
   const transfers = new InFlight();
   try {
     for (const { offset, length } of cut(ranges)) {
@@ -140,20 +140,24 @@ async function copyOut(
   }
 }
 
-/** The ranges that hold data. */
-function* dataOf(subvolume: Subvolume): Generator<ByteRange, void> {
-  for (const iomap of subvolume.extents()) if (iomap.type === "mapped") yield iomap;
+/** The ranges that hold data, neighbours joined. */
+async function dataOf(subvolume: SubvolumeAccess): Promise<ByteRange[]> {
+  const ranges: ByteRange[] = [];
+  for await (const { type, offset, length } of subvolume.extents()) {
+    if (type === "mapped") ranges.push({ offset, length });
+  }
+  return [...join(ranges)];
 }
 
 const ZEROES: Uint8Array = new Uint8Array(CHUNK_BYTES);
 
 /** Every byte in order, with where it ends; holes are not looked up again. */
 async function* allBytes(
-  subvolume: Subvolume,
+  subvolume: SubvolumeAccess,
 ): AsyncGenerator<{ bytes: Uint8Array; end: number }, void> {
   let at = 0;
   const { size } = subvolume;
-  for (const { offset, length } of [...join(dataOf(subvolume)), { offset: size, length: 0 }]) {
+  for (const { offset, length } of [...(await dataOf(subvolume)), { offset: size, length: 0 }]) {
     for (const hole of cut([{ offset: at, length: offset - at }])) {
       yield { bytes: ZEROES.subarray(0, hole.length), end: hole.offset + hole.length };
     }

@@ -6,8 +6,7 @@ import type { Command } from "commander";
 import { checkName } from "../../base/arguments.ts";
 import { BlockspaceError, messageOf } from "../../base/errors.ts";
 import { formatSize } from "../../base/units.ts";
-import type { Host } from "../../host/host.ts";
-import type { Subvolume } from "../../host/subvolume.ts";
+import type { StoreAccess, SubvolumeAccess } from "../control/store-access.ts";
 import { addExamples, addJsonOption, type JsonOption } from "../arguments.ts";
 import { CHUNK_BYTES, nonZeroRuns } from "../chunks.ts";
 import type { ImageSource } from "../image-source.ts";
@@ -57,7 +56,7 @@ export function addImportCommand(program: Command, session: Session): void {
 
 async function importImage(
   session: Session,
-  host: Host,
+  host: StoreAccess,
   file: string,
   name: string,
 ): Promise<Imported> {
@@ -97,7 +96,7 @@ async function importImage(
 /** Writes the data of the image, and returns how many bytes that were. */
 async function copyIn(
   source: ImageSource,
-  subvolume: Subvolume,
+  subvolume: SubvolumeAccess,
   blockSize: number,
   progress: Progress,
 ): Promise<number> {
@@ -130,7 +129,7 @@ async function copyIn(
 }
 
 /** Refused before the work, not after it. */
-function refuseTaken(host: Host, name: string): void {
+function refuseTaken(host: StoreAccess, name: string): void {
   checkName(name);
   if (!host.list().some((info) => info.name === name)) return;
   throw new BlockspaceError("EEXIST", `there is a subvolume "${name}" already`, {
@@ -142,7 +141,7 @@ function emptyImage(): BlockspaceError {
   return new BlockspaceError("EINVAL", "the image is empty; a subvolume has 1 byte or more");
 }
 
-async function deleteHalf(session: Session, host: Host, temporary: string): Promise<void> {
+async function deleteHalf(session: Session, host: StoreAccess, temporary: string): Promise<void> {
   try {
     await host.delete(temporary);
     await host.flush();

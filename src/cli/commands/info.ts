@@ -1,7 +1,7 @@
 /** `info`: the store and its figures. */
 import type { Command } from "commander";
 import { formatSize } from "../../base/units.ts";
-import type { Host } from "../../host/host.ts";
+import type { StoreAccess } from "../control/store-access.ts";
 import type { Statistics } from "../../host/statistics.ts";
 import type { Recovery } from "../../replay/replay.ts";
 import { addExamples, addJsonOption, type JsonOption } from "../arguments.ts";
@@ -56,7 +56,7 @@ export function addInfoCommand(program: Command, session: Session): void {
   );
 }
 
-function describe(host: Host, formatVersion: number): StoreInfo {
+function describe(host: StoreAccess, formatVersion: number): StoreInfo {
   const { path, uuid, recovery } = host;
   const figures = host.statistics();
   const { blockSize, capacity, free, reserved, staged, allocated, busy } = figures;

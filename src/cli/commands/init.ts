@@ -4,7 +4,7 @@ import type { Command } from "commander";
 import { BlockspaceError } from "../../base/errors.ts";
 import { formatSize } from "../../base/units.ts";
 import { addExamples, addJsonOption, type JsonOption, sizeArgument } from "../arguments.ts";
-import { storeExists, withHost } from "../open-store.ts";
+import { storeExists, withOwnHost } from "../open-store.ts";
 import type { Session } from "../session.ts";
 
 interface InitOptions extends JsonOption {
@@ -44,7 +44,7 @@ async function init(session: Session, store: string, options: InitOptions): Prom
     ...(blockSize === undefined ? {} : { blockSize }),
     ...(journalSize === undefined ? {} : { journalSize }),
   };
-  const made = await withHost(session, store, hostOptions, async (host) => {
+  const made = await withOwnHost(session, store, hostOptions, async (host) => {
     const figures = host.statistics();
     const { path, uuid } = host;
     return { path, uuid, capacity: figures.capacity, blockSize: figures.blockSize };

@@ -1,7 +1,8 @@
 /** `list`: the subvolumes, and what space each one holds. */
 import type { Command } from "commander";
 import { formatSize } from "../../base/units.ts";
-import type { Host, SubvolumeInfo, Usage } from "../../host/host.ts";
+import type { SubvolumeInfo, Usage } from "../../host/host.ts";
+import type { StoreAccess } from "../control/store-access.ts";
 import { addExamples, addJsonOption, type JsonOption } from "../arguments.ts";
 import { withReadOnlyHost } from "../open-store.ts";
 import type { Session } from "../session.ts";
@@ -21,7 +22,7 @@ export function addListCommand(program: Command, session: Session): void {
     )
     .argument("<STORE>", "the store's directory")
     .action(async (store: string, { json }: JsonOption) => {
-      const listed = await withReadOnlyHost(session, store, async (host) => listAll(host));
+      const listed = await withReadOnlyHost(session, store, listAll);
       await session.report(json, listed, () => lines(session, listed));
     });
   addJsonOption(command);
@@ -32,8 +33,8 @@ export function addListCommand(program: Command, session: Session): void {
   );
 }
 
-function listAll(host: Host): Listed[] {
-  const usage = host.usage();
+async function listAll(host: StoreAccess): Promise<Listed[]> {
+  const usage = await host.usage();
   return host.list().map((info) => ({ ...info, ...usage.get(info.name)! }));
 }
 

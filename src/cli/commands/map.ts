@@ -1,6 +1,7 @@
 /** `map`: where a subvolume's bytes lie, in the words of `qemu-img map`. */
 import type { Command } from "commander";
 import type { Iomap } from "../../host/iomap.ts";
+import type { Series } from "../control/store-access.ts";
 import { addExamples, addJsonOption, type JsonOption } from "../arguments.ts";
 import { withReadOnlyHost } from "../open-store.ts";
 import type { Session } from "../session.ts";
@@ -53,9 +54,9 @@ export function addMapCommand(program: Command, session: Session): void {
 }
 
 /** The ranges in order; neighbours that go on in the same way on the device too are one. */
-export function* mapEntries(iomaps: Iterable<Iomap>): Generator<MapEntry, void> {
+export async function* mapEntries(iomaps: Series<Iomap>): AsyncGenerator<MapEntry, void> {
   let open: MapEntry | undefined;
-  for (const iomap of iomaps) {
+  for await (const iomap of iomaps) {
     const entry = entryOf(iomap);
     if (open && continues(open, entry)) open.length += entry.length;
     else {
@@ -77,10 +78,10 @@ function continues(open: MapEntry, next: MapEntry): boolean {
   return open.type === next.type && open.shared === next.shared && follows === next.offset;
 }
 
-async function printLines(session: Session, entries: Iterable<MapEntry>): Promise<void> {
+async function printLines(session: Session, entries: Series<MapEntry>): Promise<void> {
   const titles = columns.map(({ title }) => title);
   await session.output.line(session.colors.bold(row(columns, titles)));
-  for (const { start, length, offset, type, shared } of entries) {
+  for await (const { start, length, offset, type, shared } of entries) {
     const place = offset === undefined ? "-" : exactSize(offset);
     const cells = [exactSize(start), exactSize(length), place, type, shared ? "shared" : ""];
     await session.output.line(row(columns, cells));

@@ -1,0 +1,69 @@
+/** `mount` and `umount`: a file system on a served subvolume, for Linux. */
+import { resolve, join } from "node:path";
+import type { Command } from "commander";
+import { BlockspaceError } from "../../base/errors.ts";
+import { addExamples } from "../arguments.ts";
+import type { Session } from "../session.ts";
+
+interface MountOptions {
+  readOnly?: boolean;
+  options?: string;
+  type?: string;
+}
+
+export function addMountCommands(program: Command, session: Session): void {
+  const mount = program
+    .command("mount")
+    .summary("mount the file system on a served subvolume")
+    .description(
+      "Mounts the file system that is on a subvolume, by way of nbdfuse and a loop device. The" +
+        " store must be served at STORE/nbd.sock. Needs Linux, root, and the Debian packages" +
+        " nbdfuse and fuse3. Mount a clone of a snapshot rather than the snapshot: the file" +
+        " system wants to recover its log.",
+    )
+    .argument("<STORE>", "the store's directory")
+    .argument("<NAME>", "the subvolume")
+    .argument("<DIR>", "where to mount it")
+    .option("--read-only", "mount it read-only")
+    .option("--options <LIST>", "as mount -o takes them; XFS wants nouuid for a clone")
+    .option("--type <FS>", "as mount -t takes it; found out unless given")
+    .action((store: string, name: string, directory: string, options: MountOptions) =>
+      mountNamed(store, name, directory, options),
+    );
+  addExamples(
+    mount,
+    ["blockspace serve my-store &", "once for all of the store"],
+    ["blockspace mount my-store disk /mnt", "while it is mounted, snapshot it as you like"],
+  );
+  const umount = program
+    .command("umount")
+    .summary("unmount what mount has mounted")
+    .description("Unmounts a file system, and lets go of the loop device and of nbdfuse.")
+    .argument("<DIR>", "where it is mounted")
+    .action(async (directory: string) => {
+      const { unmountSubvolume } = await import("../loop-mount.ts");
+      await unmountSubvolume(resolve(directory));
+      session.detail(`unmounted ${directory}`);
+    });
+  addExamples(umount, ["blockspace umount /mnt", "everything is durable then"]);
+}
+
+async function mountNamed(
+  store: string,
+  name: string,
+  directory: string,
+  { readOnly = false, options, type }: MountOptions,
+): Promise<void> {
+  const [{ mountSubvolume }, { isAnswered }] = await Promise.all([
+    import("../loop-mount.ts"),
+    import("../../nbd/listen.ts"),
+  ]);
+  const socket = join(resolve(store), "nbd.sock");
+  if (!(await isAnswered(socket))) {
+    const advice = `run "blockspace serve ${store}" first`;
+    throw new BlockspaceError("ENOENT", `nobody listens at ${socket}; ${advice}`);
+  }
+  const query = `socket=${encodeURIComponent(socket)}`;
+  const uri = `nbd+unix:///${encodeURIComponent(name)}?${query}`;
+  await mountSubvolume({ uri, directory: resolve(directory), readOnly, options, type });
+}

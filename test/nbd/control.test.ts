@@ -1,0 +1,106 @@
+/** Commands on a store that is being served: they go through the server, and say what they always say. */
+import { writeFileSync } from "node:fs";
+import { readFile, stat } from "node:fs/promises";
+import { connect } from "node:net";
+import { describe, expect, it } from "vitest";
+import { blockspace, blockspaceJson, failure, inspect, run, scratch } from "../cli/blockspace.ts";
+import { Client } from "./client.ts";
+import { serveNewStore } from "./served-process.ts";
+
+const at = scratch();
+
+async function open(store: string, name: string): Promise<Client> {
+  const client = new Client(connect({ path: `${store}/nbd.sock` }));
+  await client.go(name);
+  return client;
+}
+
+describe("a store that is being served", () => {
+  it("is snapshotted, cloned and changed by commands while a client writes", async () => {
+    const served = await serveNewStore(at("store"));
+    const { store } = served;
+    const client = await open(store, "disk");
+    await client.write(0, Buffer.from("before"));
+    await blockspace("snapshot", store, "disk", "disk@1");
+    await client.write(0, Buffer.from("after!"));
+    await blockspace("clone", store, "disk@1", "lab");
+    await blockspace("rename", store, "lab", "lab2");
+    await blockspace("resize", store, "lab2", "1MiB");
+    const lab = await open(store, "lab2");
+    expect((await lab.read(0, 6)).toString()).toBe("before");
+    expect((await client.read(0, 6)).toString()).toBe("after!");
+    const listed = await blockspaceJson<{ name: string; source: string; size: number }[]>(
+      "list",
+      store,
+    );
+    expect(listed.map(({ name, source, size }) => [name, source, size])).toEqual([
+      ["disk", null, 2 ** 26],
+      ["disk@1", "disk", 2 ** 26],
+      ["lab2", "disk@1", 2 ** 20],
+    ]);
+    await blockspace("rollback", store, "disk", "disk@1");
+    expect((await client.read(0, 6)).toString()).toBe("before");
+    await blockspace("delete", store, "lab2");
+    expect((await lab.request({ type: 0, length: 1 })).error).toBe(108);
+    for (const each of [client, lab]) each.stream.destroy();
+    expect(await served.stop()).toBe(0);
+    await inspect(store, (host) => {
+      expect(host.list().map(({ name }) => name)).toEqual(["disk", "disk@1"]);
+    });
+    // Nobody serves it any more, so the command opens it itself.
+    expect(await blockspaceJson<unknown[]>("list", store)).toHaveLength(2);
+  });
+
+  it("is read, written, imported into, exported from, mapped and compacted", async () => {
+    const { store } = await serveNewStore(at("store"));
+    expect((await stat(`${store}/control.sock`)).mode & 0o777).toBe(0o600);
+    const bytes = Buffer.alloc(3 * 2 ** 20 + 7, "some bytes ");
+    writeFileSync(at("in.img"), bytes);
+    await run(["import", store, at("in.img"), "image"]);
+    await run(["export", store, "image", at("out.img")]);
+    expect((await readFile(at("out.img"))).equals(bytes)).toBe(true);
+    await run(["write", store, "image", "2MiB"], { input: Buffer.alloc(2 ** 20, 7) });
+    const { bytes: read } = await run(["read", store, "image", "2MiB", "1MiB"]);
+    expect(read.equals(Buffer.alloc(2 ** 20, 7))).toBe(true);
+    const map = await blockspaceJson<{ start: number; data: boolean }[]>("map", store, "image");
+    expect(map[0]).toMatchObject({ start: 0, data: true });
+    const diff = await blockspaceJson<unknown[]>("diff", store, "disk", "image");
+    expect(diff).toEqual([{ offset: 0, length: 769 * 4096 }]);
+    expect(await blockspaceJson("info", store)).toMatchObject({ path: store, subvolumes: 2 });
+    expect(await blockspaceJson("compact", store)).toMatchObject({ problems: [] });
+  });
+
+  it("answers mistakes as a store that is not served does, and nonsense not at all", async () => {
+    const { store } = await serveNewStore(at("store"));
+    expect(await failure("delete", store, "nothing")).toEqual({
+      code: 1,
+      says: 'blockspace: ENOENT: there is no subvolume "nothing"\n',
+    });
+    expect((await failure("snapshot", store, "disk", "disk")).says).toContain("EEXIST");
+    expect((await failure("serve", store)).says).toContain("ELOCKED");
+    for (const line of [
+      "nonsense\n",
+      '{"id":1,"call":"__proto__","args":[]}\n',
+      '{"id":2,"call":"read"}\n',
+      "7\n",
+    ]) {
+      const socket = connect({ path: `${store}/control.sock` });
+      socket.write(line);
+      const answer = await new Promise<string>((resolve) => {
+        socket.once("data", (data) => resolve(data.toString()));
+        socket.once("close", () => resolve("closed"));
+      });
+      expect(answer).toMatch(/^closed$|"error":\{"code":"EINVAL"/);
+      socket.destroy();
+    }
+    expect(await blockspaceJson<unknown[]>("list", store)).toHaveLength(1);
+  });
+
+  it("that was killed leaves sockets behind which nobody minds", async () => {
+    const { store, running } = await serveNewStore(at("store"));
+    running.child.kill("SIGKILL");
+    await running.ends();
+    await blockspace("snapshot", store, "disk", "disk@1");
+    expect(await blockspaceJson<unknown[]>("list", store)).toHaveLength(2);
+  });
+});

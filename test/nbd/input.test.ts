@@ -1,0 +1,55 @@
+/** The bytes that arrive, in whatever pieces, come out as they went in, however they are taken. */
+import { describe, expect, it } from "vitest";
+import { Input } from "../../src/nbd/input.ts";
+import { seededNumbers } from "../device/scratch.ts";
+import { pattern } from "./served-store.ts";
+import { streamPair } from "./stream-pair.ts";
+
+/** Takes bytes in one of three ways. */
+async function takeOne(
+  input: Input,
+  count: number,
+  way: number,
+): Promise<Buffer | "skipped" | undefined> {
+  if (way === 0 && count <= 4096) return (await input.has(count)) ? input.take(count) : undefined;
+  if (way === 1) return (await input.skip(count)) ? "skipped" : undefined;
+  return input.payload(count);
+}
+
+describe("Input", () => {
+  it.each(Array.from({ length: 60 }, (_, seed) => seed))(
+    "hands out what came in, seed %i",
+    async (seed) => {
+      const pick = seededNumbers(seed);
+      const [ours, theirs] = streamPair();
+      const input = new Input(theirs);
+      const bytes = pattern(200_000 + pick(1000), seed);
+      for (let at = 0; at < bytes.length;) {
+        const end = at + 1 + pick(seed % 2 === 0 ? 90_000 : 500);
+        ours.write(bytes.subarray(at, end));
+        at = end;
+      }
+      ours.end();
+      for (let at = 0; at < bytes.length;) {
+        const count = Math.min(bytes.length - at, 1 + pick(pick(3) === 0 ? 60_000 : 40));
+        const expected = bytes.subarray(at, at + count);
+        const taken = await takeOne(input, count, pick(3));
+        // What was passed over cannot be compared, but what comes behind it can.
+        expect(taken === "skipped" || taken?.equals(expected)).toBe(true);
+        at += count;
+      }
+      expect(await input.has(1)).toBe(false);
+      expect(await input.payload(1)).toBeUndefined();
+      expect(await input.skip(1)).toBe(false);
+    },
+  );
+
+  it("stops the stream while nobody takes what has come", async () => {
+    const [ours, theirs] = streamPair();
+    const input = new Input(theirs);
+    for (let i = 0; i < 100; i++) ours.write(Buffer.alloc(65_536));
+    await new Promise(setImmediate);
+    expect(input.available).toBeLessThan(2 ** 20);
+    expect(await input.skip(100 * 65_536)).toBe(true);
+  });
+});
