@@ -61,4 +61,5 @@ export {
 export type { UnseenChange } from "./testing/traced-program.ts";
 export type { CreateOptions, Device, Directory, Lock } from "./device/device.ts";
 export { auditHost } from "./testing-store/host-audit.ts";
+export { checkSimulatedStore } from "./testing-store/simulated-check.ts";
 export { openSimulatedHost, type SimulatedHostOptions } from "./testing-store/simulated-host.ts";

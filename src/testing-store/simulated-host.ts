@@ -67,14 +67,20 @@ export function engineOf(host: Host): Engine {
 
 /** The checkpoint environments of the store under a path. */
 export function environmentsOn(disk: SimulatedDisk, path: string): MemoryEnvironments {
-  const cell = (name: string): TableCell => {
-    const where = `${path}/checkpoint/${name}`;
-    return {
-      get: () => (disk.cell(where) as Table | undefined) ?? new Map<number, never>(),
-      set: (table, fingerprint) => void disk.setCell(where, table, fingerprint),
-    };
-  };
+  const cell = (name: "a" | "b"): TableCell => ({
+    get: () => tableOn(disk, path, name),
+    set: (table, fingerprint) => void disk.setCell(cellName(path, name), table, fingerprint),
+  });
   return new MemoryEnvironments({ cells: { a: cell("a"), b: cell("b") } });
+}
+
+/** All that an environment holds. */
+export function tableOn(disk: SimulatedDisk, path: string, name: "a" | "b"): Table {
+  return (disk.cell(cellName(path, name)) as Table | undefined) ?? new Map<number, never>();
+}
+
+function cellName(path: string, name: "a" | "b"): string {
+  return `${path}/checkpoint/${name}`;
 }
 
 function simulatedWorld(): World {

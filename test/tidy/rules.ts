@@ -23,8 +23,8 @@ const rooms: readonly (readonly string[])[] = [
   ["space"],
   ["replay"],
   ["host"],
-  ["testing-store"],
   ["fsck", "nbd"],
+  ["testing-store"],
   ["cli"],
   ["index"],
 ];
