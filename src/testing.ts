@@ -51,6 +51,7 @@ export { type Random, randomBelow, randomFrom, seedFor } from "./testing/random.
 export { type Replayed, replayCrash } from "./testing/replay-case.ts";
 export { SimulatedDevice } from "./testing/simulated-device.ts";
 export { SimulatedDirectory } from "./testing/simulated-directory.ts";
+export { terminalProgress, type TerminalProgress } from "./testing/terminal-progress.ts";
 export { fingerprintOfTrace } from "./testing/trace-fingerprint.ts";
 export { type ProgramEnd, type ProgramToRun, runProgram, straceMissing } from "./testing/strace.ts";
 export {

@@ -15,6 +15,7 @@ import type { CrashVector } from "./crash-vector.ts";
 import { type FaultKind, plansFor } from "./faults.ts";
 import { Judge } from "./judge.ts";
 import { messageOf } from "../base/errors.ts";
+import type { TraceEntry } from "./operation.ts";
 import { randomFrom, seedFor } from "./random.ts";
 import { orThrow, record, type Run } from "./recording.ts";
 import { momentOf } from "./replay-case.ts";
@@ -48,7 +49,10 @@ export interface CheckOptions {
   seed?: number;
   /** Fingerprints of states that are not counted as distinct; those that are new are added. */
   seen?: Set<number>;
-  /** Points before this mark of the workload are left out: another check has had them. */
+  /**
+   * Points before this mark of the workload are left out: another check has had them. Where there
+   * is no such mark, none is.
+   */
   from?: (mark: unknown) => boolean;
   /** Find a smaller case for each violation; yes unless told. */
   shrink?: boolean;
@@ -116,11 +120,12 @@ class Checking<Observed, Step> {
 
   async #crashes(run: Run): Promise<void> {
     const depth = this.#options.model?.recoveryDepth ?? 0;
-    const judge = new Judge(this.#check, { recordRecoveries: depth > 0 });
+    const judge = new Judge(this.#check);
     const { from } = this.#options;
-    const firstCut = from
-      ? run.trace.findIndex(({ operation }) => operation.kind === "mark" && from(operation.value))
-      : 0;
+    const isFirst = ({ operation }: TraceEntry): boolean =>
+      operation.kind === "mark" && from?.(operation.value) === true;
+    // The first crash that is tried comes after the mark; all of them where there is none.
+    const firstCut = run.trace.findIndex(isFirst) + 1;
     const limit = this.#options.budget?.states ?? Infinity;
     const states = crashStates(run, { ...this.#options.model, seed: this.#seed, limit, firstCut });
     for (const state of states) {
@@ -149,7 +154,7 @@ class Checking<Observed, Step> {
 
   async #fault(kind: FaultKind, plan: CrashCase["plan"]): Promise<void> {
     const run = await record(this.#check, this.#steps, plan);
-    const judge = new Judge(this.#check, { recordRecoveries: false });
+    const judge = new Judge(this.#check);
     const limit = this.#options.budget?.statesPerFault ?? 12;
     const end = run.trace.length;
     const ends = (["kept", "lost"] as const).map((others): CrashVector => ({
@@ -177,13 +182,12 @@ class Checking<Observed, Step> {
     image: Recording["start"],
     depth: number,
   ): Promise<void> {
-    const verdict = await judge.judge(image, momentOf(run, crashCase));
+    const verdict = await judge.judge(image, momentOf(run, crashCase), depth);
     this.#count(kind, verdict.fingerprint);
-    if (verdict.violation) {
-      await this.#note(run, kind, crashCase, verdict.violation.error);
-      return;
-    }
-    if (depth === 0 || !verdict.recording) return;
+    if (verdict.violation) await this.#note(run, kind, crashCase, verdict.violation.error);
+    const { states, distinct } = this.#report;
+    this.#options.onProgress?.({ states, distinct, violations: this.#found });
+    if (verdict.violation || !verdict.recording) return;
     const limit = this.#options.model?.recoverySamples ?? 8;
     const seed = seedFor(this.#seed, formatCase(crashCase));
     for (const inner of crashStates(verdict.recording, { ...this.#options.model, seed, limit })) {
@@ -202,8 +206,6 @@ class Checking<Observed, Step> {
       tally.distinct++;
       this.#report.distinct++;
     }
-    const { states, distinct } = this.#report;
-    this.#options.onProgress?.({ states, distinct, violations: this.#found });
   }
 
   #tally(kind: CaseKind): Tally {

@@ -17,7 +17,7 @@ export function formatCase({ plan, vectors }: CrashCase): string {
 
 /** The inverse of {@link formatCase}; a `SyntaxError` says what cannot be understood. */
 export function parseCase(text: string): CrashCase {
-  const [first, second] = text.split("|");
-  if (second === undefined) return { vectors: parseVectors(first!) };
-  return { plan: parsePlan(first!), vectors: parseVectors(second) };
+  const bar = text.indexOf("|");
+  if (bar < 0) return { vectors: parseVectors(text) };
+  return { plan: parsePlan(text.slice(0, bar)), vectors: parseVectors(text.slice(bar + 1)) };
 }

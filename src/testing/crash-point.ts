@@ -8,15 +8,19 @@
  *
  *  1. A flush of a file makes durable the data and sizes of all operations on it that were done
  *     before the flush was called. A sync of a folder does so for its names. A write that waits for
- *     the medium itself makes durable what is its own.
+ *     the medium itself makes durable what is its own. None of them promises anything before it
+ *     has returned.
  *  2. Kept units take effect in the order in which they were issued. Data is kept or lost
  *     write by write, in any combination.
  *  3. The changes of one folder's names happen in order: when one is lost, so are all later ones
- *     of the folder. A rename between two folders is one change of both. The sizes of one file
- *     likewise. Different folders and files do not wait for one another.
+ *     of the folder. A rename between two folders is one change of both: once it is durable, so
+ *     are the changes of both before it. The sizes of one file likewise. Different folders and
+ *     files do not wait for one another.
  *  4. Names, sizes and data are different things: a file may come back with its size and without
  *     its bytes (zeroes), with its name and without its size, or without its name.
- *  5. After a flush that failed, units that it should have covered stay uncertain for ever.
+ *  5. After a flush or sync that failed, units that it should have covered stay uncertain for
+ *     ever. So do, until they are covered, those that were not done when a flush was called. What
+ *     was issued later and is covered is certain, and takes effect on top of them.
  *
  * This is what POSIX allows, less kind than what ext4 or XFS do; a program that survives here
  * survives there.
@@ -29,22 +33,22 @@ import {
   type NodeNumber,
 } from "./disk-image.ts";
 import { FileBytes, FileImage } from "./file-bytes.ts";
-import type { DataEffect, NameChange, TraceEntry } from "./operation.ts";
+import type { DataEffect, Effect, FlushScope, NameChange, TraceEntry } from "./operation.ts";
 import { randomFrom } from "./random.ts";
 
-interface UnitOfFile {
+interface UnitState {
   /** The index in the trace of the operation that it is part of. */
   at: number;
   doneAt(): number;
-  /** Made durable while earlier ones are not: kept, but not before what is uncertain. */
+  /** Durable, but issued after what is uncertain and so not to take effect before it. */
   certain: boolean;
   /** A failed flush should have covered it. */
   forgotten: boolean;
 }
 
-export type DataUnit = UnitOfFile & DataEffect;
-export type SizeUnit = UnitOfFile & { type: "size"; file: NodeNumber; size: number };
-export type NamesUnit = { type: "names"; at: number } & NameChange;
+export type DataUnit = UnitState & DataEffect;
+export type SizeUnit = UnitState & { type: "size"; file: NodeNumber; size: number };
+export type NamesUnit = UnitState & { type: "names" } & NameChange;
 export type Unit = DataUnit | SizeUnit | NamesUnit;
 
 /** A part of a torn write; what no part names is lost. */
@@ -61,6 +65,14 @@ interface OpenFile {
   units: (DataUnit | SizeUnit)[];
 }
 
+type Sync = Pick<FlushScope, "calledAt"> & { folder: NodeNumber };
+
+/** A flush or sync that was called and is not known to have returned. */
+interface Barrier {
+  entry: TraceEntry;
+  takeEffect(): void;
+}
+
 export class CrashPoint {
   #files = new Map<NodeNumber, OpenFile>();
   #images: Map<NodeNumber, FileImage>;
@@ -68,6 +80,9 @@ export class CrashPoint {
   #changes: NamesUnit[] = [];
   #cells: ReadonlyMap<string, CellImage>;
   #nextNode: NodeNumber;
+  #barriers: Barrier[] = [];
+  #entries = 0;
+  #certain = 0;
 
   /** All that is in `start` is durable. */
   constructor(start: DiskImage = EMPTY_IMAGE) {
@@ -79,63 +94,102 @@ export class CrashPoint {
 
   /** One that goes its own way from here on; all that was issued counts as done. */
   copy(): CrashPoint {
-    const copy = new CrashPoint(this.image(() => "lost"));
-    copy.#nextNode = this.#nextNode;
-    copy.#changes = [...this.#changes];
-    for (const [file, { units }] of this.#files) {
-      const done = units.map((unit) => ({ ...unit, doneAt: () => -1 }));
-      copy.#open(file).units = done;
-    }
+    this.#catchUp();
+    const copy = new CrashPoint({
+      files: this.#images,
+      folders: this.#folders,
+      cells: this.#cells,
+      nextNode: this.#nextNode,
+    });
+    const done = <U extends Unit>(unit: U): U => ({ ...unit, doneAt: () => -1 });
+    copy.#changes = this.#changes.map(done);
+    for (const [file, { units }] of this.#files) copy.#open(file).units = units.map(done);
     return copy;
   }
 
   note(entry: TraceEntry): void {
-    for (const effect of entry.effects) {
-      switch (effect.type) {
-        case "data":
-        case "size":
-          this.#open(effect.file).units.push({ ...effect, ...newUnit(entry) });
-          break;
-        case "names":
-          if (effect.put) this.#admit(effect.put.node, effect.put.is);
-          this.#changes.push({ ...effect, at: entry.index });
-          break;
-        case "flushed":
-          if (effect.only === undefined) this.#flush(effect.file, effect.calledAt ?? entry.index);
-          else this.#flushOne(effect.file, effect.only);
-          break;
-        case "flushFailed":
-          for (const unit of this.#open(effect.file).units) {
-            const covered = unit.doneAt() <= (effect.calledAt ?? entry.index);
-            if (covered && !unit.certain) unit.forgotten = true;
-          }
-          break;
-        case "synced":
-          this.#sync(effect.folder, effect.calledAt);
-          break;
-        case "cell":
-          this.#cells = new Map(this.#cells).set(effect.name, effect.cell);
-      }
-    }
+    this.#entries = entry.index + 1;
+    this.#catchUp();
+    for (const effect of entry.effects) this.#noteEffect(effect, entry);
+  }
+
+  /** An entry is done, before anything else is issued. */
+  finish(entry: TraceEntry): void {
+    this.#takeEffect((barrier) => barrier.entry === entry);
+  }
+
+  /**
+   * How often a size or names have become certain above others that are not. What could not be
+   * there without those before now can, so new states come of it.
+   */
+  get timesCertain(): number {
+    this.#catchUp();
+    return this.#certain;
   }
 
   /** What may be lost, in the order in which it was issued: names first, then file by file. */
   units(): Unit[] {
+    this.#catchUp();
     const units: Unit[] = [...this.#changes];
-    for (const file of this.#files.values()) {
-      for (const unit of file.units) if (!unit.certain) units.push(unit);
-    }
-    return units;
+    for (const file of this.#files.values()) units.push(...file.units);
+    return units.filter(({ certain }) => !certain);
   }
 
   /** The disk when each unit has met its fate; asked of in the order of `units`. */
   image(fateOf: (unit: Unit) => Fate): DiskImage {
+    this.#catchUp();
     const folders = this.#foldersAfter(fateOf);
     const files = new Map(this.#images);
     for (const [node, file] of this.#files) {
       if (file.units.length > 0) files.set(node, imageOf(file, fateOf));
     }
     return { files, folders, cells: this.#cells, nextNode: this.#nextNode };
+  }
+
+  #noteEffect(effect: Effect, entry: TraceEntry): void {
+    switch (effect.type) {
+      case "data":
+      case "size":
+        this.#open(effect.file).units.push({ ...effect, ...newUnit(entry) });
+        break;
+      case "names":
+        if (effect.put) this.#admit(effect.put.node, effect.put.is);
+        this.#changes.push({ ...effect, ...newUnit(entry) });
+        break;
+      case "flushed":
+        this.#barriers.push({ entry, takeEffect: () => this.#flush(effect, entry) });
+        break;
+      case "flushFailed":
+        forget(this.#open(effect.file).units.filter((unit) => isFlushed(unit, effect, entry)));
+        break;
+      case "synced":
+        this.#barriers.push({ entry, takeEffect: () => this.#sync(effect, entry) });
+        break;
+      case "syncFailed":
+        forget(this.#coveredBySync(effect, entry));
+        break;
+      case "cell":
+        this.#cells = new Map(this.#cells).set(effect.name, effect.cell);
+    }
+  }
+
+  /**
+   * The barriers that have returned take effect. One that did so among later entries returned
+   * after the last of them, which may be a mark that did not wait for it.
+   */
+  #catchUp(): void {
+    if (this.#barriers.length === 0) return;
+    this.#takeEffect(
+      ({ entry }) => entry.doneAt === entry.index + 1 || entry.doneAt < this.#entries,
+    );
+  }
+
+  #takeEffect(hasReturned: (barrier: Barrier) => boolean): void {
+    this.#barriers = this.#barriers.filter((barrier) => {
+      if (!hasReturned(barrier)) return true;
+      barrier.takeEffect();
+      return false;
+    });
   }
 
   /** A node that may be new. */
@@ -157,41 +211,70 @@ export class CrashPoint {
     return file;
   }
 
-  #flush(node: NodeNumber, index: number): void {
-    const file = this.#open(node);
-    const uncertain = file.units.some(({ forgotten }) => forgotten);
-    const waiting: OpenFile["units"] = [];
-    for (const unit of file.units) {
-      const covered = unit.doneAt() <= index && !unit.forgotten;
-      // What was issued later must not come before what is still under way, but stay on top of it.
-      const waits = uncertain || waiting.length > 0;
-      if (covered && waits) unit.certain = true;
-      else if (covered) applyUnit(unit, "kept", file.durable);
-      if (!covered || waits) waiting.push(unit);
-    }
-    file.units = waiting;
-    this.#images.set(node, file.durable.freeze());
+  #flush(effect: FlushScope & { file: NodeNumber }, entry: TraceEntry): void {
+    const file = this.#open(effect.file);
+    file.units = this.#sift(file.units, {
+      isCovered: (unit) => isFlushed(unit, effect, entry),
+      waitsFor: () => true,
+      keep: (unit) => applyUnit(unit, "kept", file.durable),
+    });
+    this.#images.set(effect.file, file.durable.freeze());
   }
 
-  /** Its units keep their place among those that are uncertain. */
-  #flushOne(node: NodeNumber, at: number): void {
-    for (const unit of this.#open(node).units) {
-      if (unit.at === at && !unit.forgotten) unit.certain = true;
-    }
+  #sync(effect: Sync, entry: TraceEntry): void {
+    const covered = new Set(this.#coveredBySync(effect, entry));
+    const durable: NamesUnit[] = [];
+    this.#changes = this.#sift(this.#changes, {
+      isCovered: (change) => covered.has(change),
+      waitsFor: (change, earlier) => {
+        const folders = foldersOf(earlier);
+        return foldersOf(change).some((each) => folders.includes(each));
+      },
+      keep: (change) => durable.push(change),
+    });
+    this.#folders = namesAfter(this.#folders, durable);
   }
 
-  #sync(folder: NodeNumber, calledAt = Infinity): void {
-    const synced = this.#changes.filter(
-      (change) => change.at < calledAt && foldersOf(change).includes(folder),
-    );
-    this.#folders = namesAfter(this.#folders, synced);
-    this.#changes = this.#changes.filter((change) => !synced.includes(change));
+  /** The changes of a folder, and where one is of another folder as well, those before it there. */
+  #coveredBySync({ folder, calledAt }: Sync, { index }: TraceEntry): NamesUnit[] {
+    const reached = new Set([folder]);
+    return this.#changes.toReversed().filter((change) => {
+      const folders = foldersOf(change);
+      if (!isCovered(change, calledAt ?? index) || !folders.some((each) => reached.has(each)))
+        return false;
+      for (const each of folders) reached.add(each);
+      return true;
+    });
+  }
+
+  /** Keeps what is covered and need not wait for anything issued before; returns the rest. */
+  #sift<U extends Unit>(
+    units: readonly U[],
+    how: {
+      isCovered(unit: U): boolean;
+      waitsFor(unit: U, earlier: U): boolean;
+      keep(unit: U): void;
+    },
+  ): U[] {
+    const waiting: U[] = [];
+    for (const unit of units) {
+      const isDurable = unit.certain || how.isCovered(unit);
+      if (isDurable && !waiting.some((earlier) => how.waitsFor(unit, earlier))) {
+        how.keep(unit);
+        continue;
+      }
+      if (isDurable && !unit.certain && unit.type !== "data") this.#certain++;
+      unit.certain = isDurable;
+      waiting.push(unit);
+    }
+    return waiting;
   }
 
   #foldersAfter(fateOf: (unit: Unit) => Fate): ReadonlyMap<NodeNumber, Names> {
     if (this.#changes.length === 0) return this.#folders;
     const broken = new Set<NodeNumber>();
     const kept = this.#changes.filter((change) => {
+      if (change.certain) return true;
       const folders = foldersOf(change);
       if (!folders.some((folder) => broken.has(folder)) && fateOf(change) !== "lost") return true;
       for (const folder of folders) broken.add(folder);
@@ -201,8 +284,22 @@ export class CrashPoint {
   }
 }
 
-function newUnit(entry: TraceEntry): UnitOfFile {
+function newUnit(entry: TraceEntry): UnitState {
   return { at: entry.index, doneAt: () => entry.doneAt, certain: false, forgotten: false };
+}
+
+/** By a flush or sync that was called at this index. */
+function isCovered(unit: UnitState, index: number): boolean {
+  return unit.doneAt() <= index && !unit.forgotten;
+}
+
+function isFlushed(unit: UnitState, scope: FlushScope, { index }: TraceEntry): boolean {
+  const { only, calledAt } = scope;
+  return isCovered(unit, calledAt ?? index) && (only === undefined || only === unit.at);
+}
+
+function forget(units: readonly UnitState[]): void {
+  for (const unit of units) if (!unit.certain) unit.forgotten = true;
 }
 
 function imageOf(file: OpenFile, fateOf: (unit: Unit) => Fate): FileImage {

@@ -4,8 +4,9 @@
  *
  * The power goes between any two entries of the trace. What is enumerated at each point are the
  * crashes that the newest entry makes possible: those in which it is wholly lost were possible one
- * entry earlier. After a flush, a sync or a mark everything that is still uncertain is enumerated
- * again: the states are not new, but a program may have promised more by then.
+ * entry earlier. After a mark everything that is still uncertain is enumerated again: the states
+ * are not new, but a program may have promised more by then. So it is after a flush that has passed
+ * over something: what it covered may now be there without what was issued before.
  */
 import { CrashPoint } from "./crash-point.ts";
 import { type CrashKind, type CrashModel, defaultModel } from "./crash-model.ts";
@@ -80,11 +81,14 @@ function* enumerate(
   random: Random,
 ): Generator<CrashState> {
   const point = new CrashPoint(start);
+  let timesCertain = 0;
   for (let cut = 0; cut <= trace.length; cut++) {
     if (cut > 0) point.note(trace[cut - 1]!);
+    const isNew = cut === 0 || cut === firstCut || point.timesCertain > timesCertain;
+    timesCertain = point.timesCertain;
     if (cut < firstCut) continue;
     const newest = trace[cut - 1];
-    const situation = situationAt(point, cut, newest, random);
+    const situation = situationAt(point, cut, { newest, isNew }, random);
     if (!situation) continue;
     for (const kind of model.kinds) {
       for (const vector of vectorsOf[kind](situation, model)) {

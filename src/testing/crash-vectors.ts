@@ -18,19 +18,23 @@ export interface Situation {
   random: Random;
 }
 
-/** `undefined` when no crash is possible that was not an entry earlier, with less to be kept. */
+/**
+ * `undefined` when no crash is possible that was not an entry earlier, with less to be kept.
+ * `isNew`: everything is of interest, whatever the newest entry is.
+ */
 export function situationAt(
   point: CrashPoint,
   cut: number,
-  newest: TraceEntry | undefined,
+  { newest, isNew }: { newest: TraceEntry | undefined; isNew: boolean },
   random: Random,
 ): Situation | undefined {
   const units = point.units();
-  const fresh = units.filter(({ at }) => at === cut - 1);
-  const promises = newest === undefined || newest.operation.kind === "mark";
-  const replaces = newest?.effects.some(({ type }) => type === "cell");
-  if (fresh.length === 0 && !promises && !replaces) return undefined;
-  return { cut, units, fresh, random };
+  const isAgain =
+    isNew ||
+    newest?.operation.kind === "mark" ||
+    newest?.effects.some(({ type }) => type === "cell") === true;
+  const fresh = isAgain ? [] : units.filter(({ at }) => at === cut - 1);
+  return fresh.length > 0 || isAgain ? { cut, units, fresh, random } : undefined;
 }
 
 type Vectors = (situation: Situation, model: CrashModel) => Iterable<CrashVector>;
@@ -88,15 +92,17 @@ export const vectorsOf: Readonly<Record<CrashKind, Vectors>> = {
     const uncertain = units.filter(({ type }) => type !== "data");
     const isNews = fresh.length === 0 || fresh.some(({ type }) => type !== "data");
     if (uncertain.length === 0 || !isNews) return;
-    const masks = Array.from({ length: uncertain.length + 1 }, (_, count) => 2 ** count - 1);
+    const choices = Array.from({ length: uncertain.length + 1 }, (_, count) =>
+      uncertain.map((_unit, i) => i < count),
+    );
     for (let i = 0; i < Math.min(model.tearSamples, 2 ** uncertain.length); i++) {
-      masks.push(randomBelow(random, 2 ** Math.min(uncertain.length, 31)));
+      choices.push(uncertain.map(() => random() < 1 / 2));
     }
-    for (const mask of masks) {
+    for (const isKept of choices) {
       for (const others of ["kept", "lost"] as const) {
-        const fates = uncertain.map((unit, bit): [string, Fate] => [
+        const fates = uncertain.map((unit, i): [string, Fate] => [
           unitName(unit),
-          Math.floor(mask / 2 ** bit) % 2 === 1 ? "kept" : "lost",
+          isKept[i] ? "kept" : "lost",
         ]);
         yield { cut, others, fates: new Map(fates.filter(([, fate]) => fate !== others)) };
       }

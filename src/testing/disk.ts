@@ -97,14 +97,16 @@ export class SimulatedDisk {
   }
 
   /**
-   * For the asynchronous faces: what was issued is done when this resolves, and only then does a
-   * flush cover it.
+   * For the asynchronous faces: what was issued is done when this resolves. Only then does a flush
+   * cover it, and only then is a flush worth anything.
    */
   async settle({ entry, delayTurns }: Done): Promise<void> {
     if (entry) entry.doneAt = Infinity;
     for (let turn = 0; turn < delayTurns; turn++) await immediate();
     if (delayTurns === 0) await Promise.resolve();
-    if (entry) entry.doneAt = this.#entries;
+    if (!entry) return;
+    entry.doneAt = this.#entries;
+    this.#point.finish(entry);
   }
 
   // Names.
@@ -122,57 +124,57 @@ export class SimulatedDisk {
   }
 
   /** A new empty file in place of whatever file had the name. */
-  createFile(path: string, size = 0): FoundFile {
+  createFile(path: string, size = 0): FoundFile & { done: Done } {
     const place = this.#tree.place(path, "open");
     if (this.#tree.find(path)?.is === "folder") fail("EISDIR", "open", path);
     const node = this.#tree.newNode();
     const put = { ...place, node, is: "file" as const };
     const effects: Effect[] = [{ type: "names", put }];
     if (size > 0) effects.push({ type: "size", file: node, size });
-    this.#perform({ kind: "create", path, length: size }, effects);
-    return { node, path };
+    const done = this.#perform({ kind: "create", path, length: size }, effects);
+    return { node, path, done };
   }
 
-  createFolder(path: string): void {
+  createFolder(path: string): Done {
     const place = this.#tree.place(path, "mkdir");
     if (this.#tree.find(path)) fail("EEXIST", "mkdir", path);
     const put = { ...place, node: this.#tree.newNode(), is: "folder" as const };
-    this.#perform({ kind: "create", path }, [{ type: "names", put }]);
+    return this.#perform({ kind: "create", path }, [{ type: "names", put }]);
   }
 
   /** A second name of a file. */
-  link(from: string, to: string): void {
+  link(from: string, to: string): Done {
     const { node } = this.file(from);
     const place = this.#tree.place(to, "link");
     if (this.#tree.find(to)) fail("EEXIST", "link", to);
-    this.#perform({ kind: "create", path: to }, [
+    return this.#perform({ kind: "create", path: to }, [
       { type: "names", put: { ...place, node, is: "file" } },
     ]);
   }
 
-  rename(from: string, to: string): void {
+  rename(from: string, to: string): Done {
     const found = this.#tree.find(from) ?? fail("ENOENT", "rename", from);
     const drop = this.#tree.place(from, "rename");
     const put = { ...this.#tree.place(to, "rename"), ...found };
     const inTheWay = this.#tree.find(to);
-    if (inTheWay?.node === found.node) return;
+    if (inTheWay?.node === found.node) return { entry: undefined, bytes: 0, delayTurns: 0 };
     if (`${to}/`.startsWith(`${from}/`)) fail("EINVAL", "rename", to);
     if (`${from}/`.startsWith(`${to}/`)) fail("ENOTEMPTY", "rename", to);
     if (inTheWay?.is === "folder") {
       if (found.is === "file") fail("EISDIR", "rename", to);
       if (this.#tree.namesOf(inTheWay.node).size > 0) fail("ENOTEMPTY", "rename", to);
     } else if (inTheWay && found.is === "folder") fail("ENOTDIR", "rename", to);
-    this.#perform({ kind: "rename", path: from }, [{ type: "names", drop, put }]);
+    return this.#perform({ kind: "rename", path: from }, [{ type: "names", drop, put }]);
   }
 
   /** Removes a file, or an empty folder. */
-  remove(path: string, is: "file" | "folder"): void {
+  remove(path: string, is: "file" | "folder"): Done {
     const call = is === "file" ? "unlink" : "rmdir";
     const found = this.#tree.find(path) ?? fail("ENOENT", call, path);
     if (found.is !== is) fail(is === "file" ? "EISDIR" : "ENOTDIR", call, path);
     if (is === "folder" && this.#tree.namesOf(found.node).size > 0) fail("ENOTEMPTY", call, path);
     const drop = this.#tree.place(path, call);
-    this.#perform({ kind: "remove", path }, [{ type: "names", drop }]);
+    return this.#perform({ kind: "remove", path }, [{ type: "names", drop }]);
   }
 
   /** The names in a folder, sorted. */
@@ -194,7 +196,11 @@ export class SimulatedDisk {
     { node, path }: { node: NodeNumber; path: string },
     scope: Pick<FlushScope, "calledAt"> = {},
   ): Done {
-    return this.#perform({ kind: "sync", path }, [{ type: "synced", folder: node, ...scope }]);
+    return this.#perform(
+      { kind: "sync", path },
+      [{ type: "synced", folder: node, ...scope }],
+      [{ type: "syncFailed", folder: node, ...scope }],
+    );
   }
 
   /** A program asks for a descriptor. Nothing changes, but the hook may refuse. */
@@ -346,6 +352,7 @@ export class SimulatedDisk {
       case "flushed":
       case "flushFailed":
       case "synced":
+      case "syncFailed":
         break;
     }
   }

@@ -3,8 +3,8 @@
  * wrong place, flips a bit or comes late, once or from then on.
  *
  * A plan has a short text, which stands before a crash vector: `@17:EIO` (the 17th operation fails
- * with `EIO`), `@17+:ENOSPC` (it and all later ones of its kind), `@17:short100`, `@17:lie`,
- * `@17:misdirect4096`, `@17:flip12`, `@17:delay3`.
+ * with `EIO`), `@17:EIO!` (it fails, but is done), `@17+:ENOSPC` (it and all later ones of its
+ * kind), `@17:short100`, `@17:lie`, `@17:misdirect4096`, `@17:flip12`, `@17:delay3`.
  */
 import type { Fault, OnOperation, Operation } from "./operation.ts";
 
@@ -99,10 +99,10 @@ export function formatPlan({ at, lasting, fault }: FaultPlan): string {
 
 /** The inverse of {@link formatPlan}; a `SyntaxError` says what cannot be understood. */
 export function parsePlan(text: string): FaultPlan {
-  const plan = /^@(\d+)(\+?):(.+)$/.exec(text);
-  if (!plan) throw new SyntaxError(`"${text}" is no fault; one looks like @17:EIO`);
+  const plan = /^@([1-9]\d*)(\+?):(.+)$/.exec(text);
+  if (!plan) throw new SyntaxError(`"${text}" is no fault; one looks like @17:EIO, from @1 on`);
   const [, at, lasting, fault] = plan;
-  return { at: Number(at), lasting: lasting === "+", fault: parseFault(fault!) };
+  return { at: Number(at), ...(lasting && { lasting: true }), fault: parseFault(fault!) };
 }
 
 function formatFault(fault: Fault): string {
@@ -123,13 +123,14 @@ function formatFault(fault: Fault): string {
 }
 
 function parseFault(text: string): Fault {
-  const [, word, number, mark] = /^([A-Za-z]+)(\d*)(!?)$/.exec(text) ?? [];
+  const [, code, mark] = /^(E[A-Z0-9]+)(!?)$/.exec(text) ?? [];
+  if (code) return { type: "fail", code, ...(mark && { effect: "all" }) };
+  if (text === "lie") return { type: "lie" };
+  const [, word, number] = /^([a-z]+)(\d+)$/.exec(text) ?? [];
   const value = Number(number);
   switch (word) {
     case "short":
       return { type: "short", bytes: value };
-    case "lie":
-      return { type: "lie" };
     case "misdirect":
       return { type: "misdirect", offset: value };
     case "flip":
@@ -137,9 +138,8 @@ function parseFault(text: string): Fault {
     case "delay":
       return { type: "delay", turns: value };
     default:
-      if (!word || !/^E[A-Z0-9]+$/.test(text.replace("!", ""))) {
-        throw new SyntaxError(`"${text}" is no fault; EIO, short100, lie, flip12 are`);
-      }
-      return { type: "fail", code: text.replace("!", ""), effect: mark ? "all" : "none" };
+      throw new SyntaxError(
+        `"${text}" is no fault; EIO, EIO!, short100, lie, misdirect4096, flip12, delay3 are`,
+      );
   }
 }

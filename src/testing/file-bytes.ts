@@ -30,7 +30,8 @@ export class FileImage {
 
   get fingerprint(): Fingerprint {
     if (this.#fingerprint) return this.#fingerprint;
-    let total: Fingerprint = { a: Math.imul(this.size, 0x2c1b3c6d), b: this.size | 0 };
+    const gibibytes = Math.floor(this.size / 2 ** 30);
+    let total: Fingerprint = { a: Math.imul(gibibytes, 0x2c1b3c6d), b: this.size | 0 };
     for (const [number, page] of this.pages) {
       let own = fingerprints.get(page);
       if (!own) fingerprints.set(page, (own = fingerprintOf(page)));

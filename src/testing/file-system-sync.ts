@@ -157,14 +157,16 @@ function ofNames(calls: WholeCalls) {
         ? undefined
         : names.stat(path, options, syscall);
   return {
-    renameSync: (from: PathLike, to: PathLike) => names.rename(from, to),
-    linkSync: (from: PathLike, to: PathLike) => names.link(from, to),
-    unlinkSync: (path: PathLike) => names.unlink(path),
-    rmdirSync: (path: PathLike) => names.rmdir(path),
-    rmSync: (path: PathLike, options?: RemoveOptions) => calls.remove(path, options ?? {}),
+    renameSync: (from: PathLike, to: PathLike) => runNow(names.rename(from, to)),
+    linkSync: (from: PathLike, to: PathLike) => runNow(names.link(from, to)),
+    unlinkSync: (path: PathLike) => runNow(names.unlink(path)),
+    rmdirSync: (path: PathLike) => runNow(names.rmdir(path)),
+    rmSync: (path: PathLike, options?: RemoveOptions) => runNow(calls.remove(path, options ?? {})),
     mkdirSync: (path: PathLike, options?: FolderArgument) =>
-      isRecursive(options) ? calls.mkdirs(path) : names.mkdir(path),
-    mkdtempSync: (prefix: string) => calls.mkdtemp(prefix),
+      runNow<string | undefined | void>(
+        isRecursive(options) ? calls.mkdirs(path) : names.mkdir(path),
+      ),
+    mkdtempSync: (prefix: string) => runNow(calls.mkdtemp(prefix)),
     readdirSync: (path: PathLike, options?: ListOptions | string | null) =>
       listOf(calls, path, options),
     statSync: statBy("stat"),

@@ -4,7 +4,7 @@
  *
  * It has the calls that code for storage uses, in all their shapes, with the results and the errors
  * that node gives on Linux. A call does its first step when it is made and is done when its promise
- * resolves; a flush covers only what was done before it was called. Paths are absolute, or begin at
+ * resolves; a flush covers only what was done before it was called, names and bytes alike. Paths are absolute, or begin at
  * the root. Symbolic links, owners, modes and times are not simulated, nor are streams; an
  * `AbortSignal` is not looked at, for no call waits.
  */
@@ -58,7 +58,7 @@ type File = PathLike | SimulatedFileHandle;
 /** What a program that expects `node:fs/promises` is given instead. */
 export function fileSystem(disk: SimulatedDisk): SimulatedFileSystem {
   const calls = new WholeCalls(disk);
-  const face = { constants, ...ofContent(disk, calls), ...ofNames(calls) };
+  const face = { constants, ...ofContent(disk, calls), ...ofNames(disk, calls) };
   // The overloads of node cannot be written down twice; the suite that runs against both faces
   // holds the shapes together.
   return face satisfies Record<
@@ -92,17 +92,18 @@ function ofContent(disk: SimulatedDisk, calls: WholeCalls) {
 }
 
 /** Calls that change or look up names. */
-function ofNames(calls: WholeCalls) {
+function ofNames(disk: SimulatedDisk, calls: WholeCalls) {
   const { names } = calls;
+  const run = async <T>(steps: Steps<T>): Promise<T> => runInTurns(disk, steps);
   return {
-    rename: async (from: PathLike, to: PathLike) => names.rename(from, to),
-    link: async (from: PathLike, to: PathLike) => names.link(from, to),
-    unlink: async (path: PathLike) => names.unlink(path),
-    rmdir: async (path: PathLike) => names.rmdir(path),
-    rm: async (path: PathLike, options?: RemoveOptions) => calls.remove(path, options ?? {}),
+    rename: async (from: PathLike, to: PathLike) => run(names.rename(from, to)),
+    link: async (from: PathLike, to: PathLike) => run(names.link(from, to)),
+    unlink: async (path: PathLike) => run(names.unlink(path)),
+    rmdir: async (path: PathLike) => run(names.rmdir(path)),
+    rm: async (path: PathLike, options?: RemoveOptions) => run(calls.remove(path, options ?? {})),
     mkdir: async (path: PathLike, options?: FolderArgument) =>
-      isRecursive(options) ? calls.mkdirs(path) : names.mkdir(path),
-    mkdtemp: async (prefix: string) => calls.mkdtemp(prefix),
+      run<string | undefined | void>(isRecursive(options) ? calls.mkdirs(path) : names.mkdir(path)),
+    mkdtemp: async (prefix: string) => run(calls.mkdtemp(prefix)),
     readdir: async (path: PathLike, options?: ListOptions | string | null) =>
       listOf(calls, path, options),
     stat: async (path: PathLike, options?: StatOptions) => names.stat(path, options),

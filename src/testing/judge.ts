@@ -20,31 +20,32 @@ export interface Verdict {
   fingerprint: number;
   /** What is wrong, if anything is. */
   violation: { error: unknown } | undefined;
-  /** Nothing when the same state was recovered before, or recoveries are not recorded. */
+  /** What the recovery did, if that was asked for and the caller has not had it before. */
   recording: Recording | undefined;
 }
 
 export class Judge<Observed> {
   readonly #check: Recoverable<Observed>;
-  readonly #record: boolean;
-  readonly #known = new Map<number, Outcome<Observed>["result"]>();
+  readonly #known = new Map<number, { result: Outcome<Observed>["result"]; depth: number }>();
 
-  constructor(check: Recoverable<Observed>, options: { recordRecoveries: boolean }) {
+  constructor(check: Recoverable<Observed>) {
     this.#check = check;
-    this.#record = options.recordRecoveries;
   }
 
-  async judge(image: DiskImage, moment: Moment): Promise<Verdict> {
+  /**
+   * `depth`: how deep the caller crashes the recovery from this state. A state that came up before
+   * is recovered once more when that was less deep, so that its recovery can be crashed, too.
+   */
+  async judge(image: DiskImage, moment: Moment, depth = 0): Promise<Verdict> {
     const fingerprint = fingerprintOfImage(image);
-    let result = this.#known.get(fingerprint);
+    let known = this.#known.get(fingerprint);
     let recording: Recording | undefined;
-    if (!result) {
-      const outcome = await recoverFrom(this.#check, image, this.#record);
-      ({ result } = outcome);
-      if (this.#record) ({ recording } = outcome);
-      this.#known.set(fingerprint, result);
+    if (!known || known.depth < depth) {
+      const outcome = await recoverFrom(this.#check, image, depth > 0);
+      if (depth > 0) ({ recording } = outcome);
+      this.#known.set(fingerprint, (known = { result: outcome.result, depth }));
     }
-    return { fingerprint, violation: await this.#violation(result, moment), recording };
+    return { fingerprint, violation: await this.#violation(known.result, moment), recording };
   }
 
   async #violation(

@@ -26,53 +26,53 @@ export class NameCalls {
     const name = nameOf(path);
     const access = accessOf(flags);
     const call = { syscall: "open", path: name.given };
-    const { asked, fd } = asCall(call, () => this.#openNow(name, access));
-    yield asked;
+    const { done, fd } = asCall(call, () => this.#openNow(name, access));
+    yield done;
     return fd;
   }
 
-  rename(from: PathLike, to: PathLike): void {
-    this.#onTwo("rename", from, to, (source, target) => {
+  *rename(from: PathLike, to: PathLike): Steps<void> {
+    yield this.#onTwo("rename", from, to, (source, target) => {
       checkAbove(this.#disk, source);
       checkAbove(this.#disk, target);
       if (source.path === "/" || target.path === "/") throw systemError("EBUSY", "rename");
       const found = existing(this.#disk, source);
       if (found.is === "file" && endsInSlash(target)) throw systemError("ENOTDIR", "rename");
-      this.#disk.rename(source.path, target.path);
+      return this.#disk.rename(source.path, target.path);
     });
   }
 
-  link(from: PathLike, to: PathLike): void {
-    this.#onTwo("link", from, to, (source, target) => {
+  *link(from: PathLike, to: PathLike): Steps<void> {
+    yield this.#onTwo("link", from, to, (source, target) => {
       const found = existing(this.#disk, source);
       checkAbove(this.#disk, target);
       if (this.#disk.find(target.path)) throw systemError("EEXIST", "link");
       if (endsInSlash(target)) throw systemError("ENOENT", "link");
       if (found.is === "folder") throw systemError("EPERM", "link");
-      this.#disk.link(source.path, target.path);
+      return this.#disk.link(source.path, target.path);
     });
   }
 
-  unlink(path: PathLike): void {
-    this.#on("unlink", path, (name) => {
+  *unlink(path: PathLike): Steps<void> {
+    yield this.#on("unlink", path, (name) => {
       existing(this.#disk, name);
-      this.#disk.remove(name.path, "file");
+      return this.#disk.remove(name.path, "file");
     });
   }
 
-  rmdir(path: PathLike): void {
-    this.#on("rmdir", path, (name) => {
+  *rmdir(path: PathLike): Steps<void> {
+    yield this.#on("rmdir", path, (name) => {
       if (name.path === "/") throw systemError("EBUSY", "rmdir");
       existing(this.#disk, name);
-      this.#disk.remove(name.path, "folder");
+      return this.#disk.remove(name.path, "folder");
     });
   }
 
-  mkdir(path: PathLike): void {
-    this.#on("mkdir", path, (name) => {
+  *mkdir(path: PathLike): Steps<void> {
+    yield this.#on("mkdir", path, (name) => {
       checkAbove(this.#disk, name);
       if (this.#disk.find(name.path)) throw systemError("EEXIST", "mkdir");
-      this.#disk.createFolder(name.path);
+      return this.#disk.createFolder(name.path);
     });
   }
 
@@ -107,14 +107,17 @@ export class NameCalls {
     return nameOf(path).path;
   }
 
-  #openNow(name: PathName, access: FileAccess): { asked: Done; fd: number } {
+  /** Opening is one call of the system, also where it makes the file or empties it. */
+  #openNow(name: PathName, access: FileAccess): { done: Done; fd: number } {
     this.#files.checkFree();
     const asked = this.#disk.open(name.path);
-    const found = this.#findOrCreate(name, access);
-    return { asked, fd: this.#files.add({ ...found, path: name.path, access, position: 0 }) };
+    const { found, changed } = this.#findOrCreate(name, access);
+    const fd = this.#files.add({ ...found, path: name.path, access, position: 0 });
+    if (!changed) return { done: asked, fd };
+    return { done: { ...changed, delayTurns: asked.delayTurns + changed.delayTurns }, fd };
   }
 
-  #findOrCreate(name: PathName, access: FileAccess): FoundNode {
+  #findOrCreate(name: PathName, access: FileAccess): { found: FoundNode; changed?: Done } {
     const disk = this.#disk;
     if (access.create && endsInSlash(name)) {
       checkAbove(disk, name);
@@ -122,15 +125,18 @@ export class NameCalls {
     }
     const found = lookup(disk, name);
     if (!found && !access.create) throw systemError("ENOENT", "open");
-    if (!found) return { node: disk.createFile(name.path).node, is: "file" };
+    if (!found) {
+      const { node, done } = disk.createFile(name.path);
+      return { found: { node, is: "file" }, changed: done };
+    }
     if (access.create && access.exclusive) throw systemError("EEXIST", "open");
     if (found.is === "folder" && (access.write || access.create)) {
       throw systemError("EISDIR", "open");
     }
     if (found.is === "file" && access.folderOnly) throw systemError("ENOTDIR", "open");
     const file: FoundFile = { node: found.node, path: name.path };
-    if (found.is === "file" && access.truncate && disk.sizeOf(found.node) > 0) disk.resize(file, 0);
-    return found;
+    const empties = found.is === "file" && access.truncate && disk.sizeOf(found.node) > 0;
+    return empties ? { found, changed: disk.resize(file, 0) } : { found };
   }
 
   #on<T>(syscall: string, path: PathLike, work: (name: PathName) => T): T {
@@ -142,10 +148,10 @@ export class NameCalls {
     syscall: string,
     from: PathLike,
     to: PathLike,
-    work: (source: PathName, target: PathName) => void,
-  ): void {
+    work: (source: PathName, target: PathName) => Done,
+  ): Done {
     const source = nameOf(from);
     const target = nameOf(to);
-    asCall({ syscall, path: source.given, dest: target.given }, () => work(source, target));
+    return asCall({ syscall, path: source.given, dest: target.given }, () => work(source, target));
   }
 }

@@ -91,6 +91,7 @@ export type Effect =
   /** The system has forgotten what was not durable yet: no later flush covers it. */
   | ({ type: "flushFailed"; file: NodeNumber } & FlushScope)
   | { type: "synced"; folder: NodeNumber; calledAt?: number }
+  | { type: "syncFailed"; folder: NodeNumber; calledAt?: number }
   | { type: "cell"; name: string; cell: CellImage };
 
 /** One entry of a trace. */
@@ -101,7 +102,7 @@ export interface TraceEntry {
   effects: readonly Effect[];
   /**
    * Entries there were when its call returned (or its promise resolved), `Infinity` while it has
-   * not: a flush covers only what was done before it was called.
+   * not: a flush covers only what was done before it was called, and only when it has returned.
    */
   doneAt: number;
 }

@@ -45,7 +45,7 @@ export async function violationOf<Observed>(
   }
   const image = imageAfter(recording, vectors.at(-1)!);
   const moment = momentOf(run, { plan, vectors });
-  return (await new Judge(check, { recordRecoveries: false }).judge(image, moment)).violation;
+  return (await new Judge(check).judge(image, moment)).violation;
 }
 
 /** What an oracle is told of a case. */

@@ -5,7 +5,7 @@
 import { BlockspaceError } from "../base/errors.ts";
 import type { CreateOptions, Directory, Lock } from "../device/device.ts";
 import { entryError, ioError } from "../device/medium-error.ts";
-import type { SimulatedDisk } from "./disk.ts";
+import type { Done, SimulatedDisk } from "./disk.ts";
 import { SimulatedDevice } from "./simulated-device.ts";
 
 export class SimulatedDirectory implements Directory {
@@ -31,21 +31,22 @@ export class SimulatedDirectory implements Directory {
   async create(name: string, options: CreateOptions): Promise<SimulatedDevice> {
     const path = this.#pathOf(name);
     const file = attempt("create", path, () => this.disk.createFile(path, options.size));
+    await this.disk.settle(file.done);
     return new SimulatedDevice(this.disk, file, "write");
   }
 
   async rename(from: string, to: string): Promise<void> {
     const path = this.#pathOf(from);
-    attempt("rename", path, () => this.disk.rename(path, this.#pathOf(to)));
+    await this.#settled("rename", path, () => this.disk.rename(path, this.#pathOf(to)));
   }
 
   async remove(name: string): Promise<void> {
     const path = this.#pathOf(name);
-    attempt("remove", path, () => this.disk.remove(path, "file"));
+    await this.#settled("remove", path, () => this.disk.remove(path, "file"));
   }
 
   async sync(): Promise<void> {
-    attempt("sync", this.path, () => this.disk.syncFolder(this.path));
+    await this.#settled("sync", this.path, () => this.disk.syncFolder(this.path));
   }
 
   directory(name: string): SimulatedDirectory {
@@ -58,16 +59,18 @@ export class SimulatedDirectory implements Directory {
       const path = `/${names.slice(0, depth).join("/")}`;
       const found = this.disk.find(path);
       if (found?.is === "file") throw ioError("creation", { path }, new Error(`${path} is a file`));
-      if (!found) this.#make(path, `/${names.slice(0, depth - 1).join("/")}`);
+      if (!found) await this.#make(path, `/${names.slice(0, depth - 1).join("/")}`);
     }
   }
 
   async lock(name: string, mode: "exclusive" | "shared"): Promise<Lock> {
     const path = this.#pathOf(name);
     const missing = this.disk.find(path) === undefined;
-    const { node } = attempt("lock", path, () =>
-      missing && mode === "exclusive" ? this.disk.createFile(path) : this.disk.file(path),
-    );
+    let created: { done: Done } | undefined;
+    const { node } = attempt("lock", path, () => {
+      if (!missing || mode === "shared") return this.disk.file(path);
+      return (created = this.disk.createFile(path));
+    });
     const { locks } = this.disk;
     const holders = locks.get(node) ?? 0;
     if (mode === "exclusive" ? holders !== 0 : holders < 0) {
@@ -75,6 +78,7 @@ export class SimulatedDirectory implements Directory {
     }
     const share = mode === "exclusive" ? -1 : 1;
     locks.set(node, holders + share);
+    if (created) await this.disk.settle(created.done);
     let held = true;
     return {
       release: async () => {
@@ -84,9 +88,13 @@ export class SimulatedDirectory implements Directory {
     };
   }
 
-  #make(path: string, above: string): void {
-    attempt("create", path, () => this.disk.createFolder(path));
-    attempt("sync", above, () => this.disk.syncFolder(above));
+  async #make(path: string, above: string): Promise<void> {
+    await this.#settled("create", path, () => this.disk.createFolder(path));
+    await this.#settled("sync", above, () => this.disk.syncFolder(above));
+  }
+
+  async #settled(what: string, path: string, work: () => Done): Promise<void> {
+    await this.disk.settle(attempt(what, path, work));
   }
 
   #pathOf(name: string): string {

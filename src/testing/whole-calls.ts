@@ -54,9 +54,9 @@ export class WholeCalls {
   }
 
   /** Makes those above as well; the first that was new, as the program would name it. */
-  mkdirs(path: PathLike): string | undefined {
+  *mkdirs(path: PathLike): Steps<string | undefined> {
     const { given } = nameOf(path);
-    if (given === "") this.names.mkdir(given);
+    if (given === "") yield* this.names.mkdir(given);
     const parts = given.replace(/\/+$/, "").split("/");
     let first: string | undefined;
     for (let count = 1; count <= parts.length; count++) {
@@ -64,7 +64,7 @@ export class WholeCalls {
       const part = isLast ? given : parts.slice(0, count).join("/");
       if (part === "" || this.#disk.find(nameOf(part).path)?.is === "folder") continue;
       try {
-        this.names.mkdir(part);
+        yield* this.names.mkdir(part);
       } catch (error) {
         const needsFolder = !isLast || given.endsWith("/");
         const isInTheWay = needsFolder && (error as NodeJS.ErrnoException).code === "EEXIST";
@@ -75,7 +75,7 @@ export class WholeCalls {
     return first;
   }
 
-  remove(path: PathLike, options: RemoveOptions): void {
+  *remove(path: PathLike, options: RemoveOptions): Steps<void> {
     const { given } = nameOf(path);
     let found;
     try {
@@ -84,10 +84,10 @@ export class WholeCalls {
       if (options.force && (error as NodeJS.ErrnoException).code === "ENOENT") return;
       throw error;
     }
-    if (found.is === "file") return this.names.unlink(path);
+    if (found.is === "file") return yield* this.names.unlink(path);
     if (!options.recursive) throw removalOfFolder(given);
-    for (const name of this.names.list(path)) this.remove(`${given}/${name}`, options);
-    this.names.rmdir(path);
+    for (const name of this.names.list(path)) yield* this.remove(`${given}/${name}`, options);
+    yield* this.names.rmdir(path);
   }
 
   /** All entries below a folder, folder by folder. */
@@ -101,11 +101,11 @@ export class WholeCalls {
   }
 
   /** Numbers instead of chance, so that runs are the same. */
-  mkdtemp(prefix: string): string {
+  *mkdtemp(prefix: string): Steps<string> {
     for (;;) {
       const path = prefix + String(++this.#temporaryNames).padStart(6, "0");
       if (this.#disk.find(nameOf(path).path)) continue;
-      this.names.mkdir(path);
+      yield* this.names.mkdir(path);
       return path;
     }
   }
@@ -123,7 +123,7 @@ export class WholeCalls {
         yield* descriptors.truncate(copy, 0);
         yield* descriptors.writeAll(copy, yield* descriptors.readToEnd(source));
       } catch (error) {
-        names.unlink(to);
+        yield* names.unlink(to);
         throw error;
       } finally {
         descriptors.close(copy);
