@@ -51,7 +51,9 @@ const textFingerprints = new Map<string, Fingerprint>();
 
 /** The same for two images exactly when a program that starts on them finds the same. */
 export function fingerprintOfImage(image: DiskImage): number {
-  let total = ofFolder(image, ROOT);
+  const found: FoundFiles = { names: 0, nodes: new Set() };
+  let total = ofFolder(image, ROOT, found);
+  if (found.names > found.nodes.size) total = sum(total, placed(ofLinks(image), 2));
   for (const [name, { fingerprint }] of image.cells) {
     const own = { a: fingerprint | 0, b: Math.floor(fingerprint / 2 ** 32) | 0 };
     total = sum(total, placed(own, ofText(name).a));
@@ -59,13 +61,42 @@ export function fingerprintOfImage(image: DiskImage): number {
   return toNumber(placed(total, 0));
 }
 
-function ofFolder(image: DiskImage, folder: NodeNumber): Fingerprint {
+interface FoundFiles {
+  names: number;
+  nodes: Set<NodeNumber>;
+}
+
+function ofFolder(image: DiskImage, folder: NodeNumber, found: FoundFiles): Fingerprint {
   let total = NOTHING;
   for (const [name, node] of image.folders.get(folder) ?? []) {
     const text = ofText(name);
     const file = image.files.get(node);
-    const inner = file ? file.fingerprint : placed(ofFolder(image, node), 1);
+    if (file) {
+      found.names++;
+      found.nodes.add(node);
+    }
+    const inner = file ? file.fingerprint : placed(ofFolder(image, node, found), 1);
     total = sum(total, placed(sum(inner, text), text.b));
+  }
+  return total;
+}
+
+/** Which names lead to the same file: what is written under one of them shows under the others. */
+function ofLinks(image: DiskImage): Fingerprint {
+  const paths = new Map<NodeNumber, string[]>();
+  const visit = (folder: NodeNumber, above: string): void => {
+    for (const [name, node] of image.folders.get(folder) ?? []) {
+      const path = `${above}/${name}`;
+      if (!image.files.has(node)) visit(node, path);
+      else paths.set(node, [...(paths.get(node) ?? []), path]);
+    }
+  };
+  visit(ROOT, "");
+  let total = NOTHING;
+  for (const names of paths.values()) {
+    if (names.length === 1) continue;
+    const all = names.reduce((one, path) => sum(one, fingerprintOfText(path)), NOTHING);
+    total = sum(total, placed(all, names.length));
   }
   return total;
 }

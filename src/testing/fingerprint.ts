@@ -24,9 +24,16 @@ export function fingerprintOf(bytes: Uint8Array): Fingerprint {
   for (let i = 0; i < words.length; i++) {
     const word = words[i]!;
     if (word === 0) continue;
-    const mixed = Math.imul(word ^ Math.imul(i + 1, 0x9e3779b1), 0x85ebca6b);
-    a = (a + Math.imul(mixed ^ (mixed >>> 15), 0xc2b2ae35)) | 0;
-    b = (b + Math.imul((mixed ^ (mixed >>> 13)) + word, 0x27d4eb2f)) | 0;
+    // Every bit of a word must reach every bit of both lanes (the end of MurmurHash3, public
+    // domain, by Austin Appleby): else the same bit in two words makes the same difference.
+    let mixed = word ^ Math.imul(i + 1, 0x9e3779b1);
+    mixed = Math.imul(mixed ^ (mixed >>> 16), 0x85ebca6b);
+    mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35);
+    mixed ^= mixed >>> 16;
+    a = (a + mixed) | 0;
+    mixed = Math.imul(mixed + 0x165667b1, 0x27d4eb2f);
+    mixed = Math.imul(mixed ^ (mixed >>> 15), 0x2c1b3c6d);
+    b = (b + (mixed ^ (mixed >>> 13))) | 0;
   }
   return a === 0 && b === 0 ? NOTHING : { a, b };
 }
