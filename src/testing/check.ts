@@ -162,6 +162,11 @@ class Checking<Observed, Step> {
       others,
       fates: new Map(),
     }));
+    if (run.failure && run.hangs) {
+      const crashCase = { plan, vectors: ends.slice(0, 1) };
+      await this.#note(run, kind, crashCase, run.failure.error);
+      return;
+    }
     for (const vector of ends) {
       const crashCase = { plan, vectors: [vector] };
       await this.#try(judge, run, kind, crashCase, imageAfter(run, vector), 0);

@@ -13,6 +13,8 @@ export interface Run extends Recording {
   struck: Operation[];
   /** What the workload threw, wrapped so that even `undefined` shows. */
   failure: { error: unknown } | undefined;
+  /** It did not end, and was left behind; `failure` says so. */
+  hangs: boolean;
 }
 
 /** A run that has not ended by then never will: nothing on a simulated disk takes time. */
@@ -36,23 +38,25 @@ export async function record<Observed, Step>(
     },
   });
   let failure: Run["failure"];
+  let hangs = false;
   try {
-    await withinTime(async () => check.workload(disk, steps));
+    hangs = await hasHung(async () => check.workload(disk, steps));
+    if (hangs)
+      failure = { error: new Error(`the workload did not end within ${HANG_MS / 1000} s`) };
   } catch (error) {
     failure = { error };
   }
   const struck = injector?.struck ?? [];
-  return { start, trace: [...disk.trace], operations, struck: [...struck], failure };
+  return { start, trace: [...disk.trace], operations, struck: [...struck], failure, hangs };
 }
 
-async function withinTime(work: () => Promise<void>): Promise<void> {
+async function hasHung(work: () => Promise<void>): Promise<boolean> {
   let timer: NodeJS.Timeout | undefined;
-  const hang = new Promise<never>((_, reject) => {
-    const error = new Error(`the workload did not end within ${HANG_MS / 1000} s`);
-    timer = setTimeout(() => reject(error), HANG_MS);
+  const hang = new Promise<boolean>((resolve) => {
+    timer = setTimeout(() => resolve(true), HANG_MS);
   });
   try {
-    await Promise.race([work(), hang]);
+    return await Promise.race([work().then(() => false), hang]);
   } finally {
     clearTimeout(timer);
   }

@@ -38,6 +38,7 @@ export async function violationOf<Observed>(
   run: Run,
   { plan, vectors }: CrashCase,
 ): Promise<{ error: unknown } | undefined> {
+  if (run.hangs) return run.failure;
   let recording: Recording = run;
   for (const vector of vectors.slice(0, -1)) {
     const image = imageAfter(recording, vector);

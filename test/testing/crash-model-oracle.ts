@@ -154,12 +154,16 @@ function describe(
   contents: ReadonlyMap<NodeNumber, string>,
   folders: DiskImage["folders"],
   folder: NodeNumber,
+  firstNames = new Map<NodeNumber, string>(),
 ): string {
   const names = [...(folders.get(folder) ?? [])].toSorted(([a], [b]) => (a < b ? -1 : 1));
   const parts = names.map(([name, node]) => {
     const content = contents.get(node);
+    const first = firstNames.get(node);
+    if (first !== undefined) return `${name}->${first}`;
+    if (content !== undefined) firstNames.set(node, `${folder}/${name}`);
     return content === undefined
-      ? `${name}/(${describe(contents, folders, node)})`
+      ? `${name}/(${describe(contents, folders, node, firstNames)})`
       : `${name}=${JSON.stringify(content)}`;
   });
   return parts.join(" ");
