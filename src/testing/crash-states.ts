@@ -20,7 +20,7 @@ import { type Random, randomFrom } from "./random.ts";
 export interface CrashState {
   kind: CrashKind;
   vector: CrashVector;
-  image(): DiskImage;
+  image: () => DiskImage;
 }
 
 export interface Recording {

@@ -345,6 +345,7 @@ export class SimulatedDisk {
         break;
       case "names":
         this.#tree.change(effect);
+        if (effect.put?.is === "file") this.#bytes(effect.put.node);
         break;
       case "cell":
         this.#cells = new Map(this.#cells).set(effect.name, effect.cell);

@@ -45,6 +45,17 @@ describe("the fingerprint of an image", () => {
     expect(plain).toBe(of({ a: "11", b: "22" }));
   });
 
+  it("is the same of a disk and of what a crash leaves of it that loses nothing", () => {
+    // A new file that nobody had written to was taken for a folder.
+    const disk = new SimulatedDisk();
+    disk.createFile("/empty");
+    disk.createFolder("/folder");
+    disk.write(disk.createFile("/folder/file"), Buffer.from("text"), 0);
+    const print = fingerprintOfImage(disk.image());
+    expect(fingerprintOfImage(disk.crash(() => 0.999).image())).toBe(print);
+    expect(fingerprintOfImage(disk.killed().image())).toBe(print);
+  });
+
   it("does not tell zeroes that were written from those that were not", () => {
     const sparse = ofDisk((disk) => disk.createFile("/a", 9000));
     const full = ofDisk((disk) => disk.write(disk.createFile("/a"), new Uint8Array(9000), 0));
