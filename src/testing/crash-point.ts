@@ -101,9 +101,8 @@ export class CrashPoint {
       cells: this.#cells,
       nextNode: this.#nextNode,
     });
-    const done = <U extends Unit>(unit: U): U => ({ ...unit, doneAt: () => -1 });
-    copy.#changes = this.#changes.map(done);
-    for (const [file, { units }] of this.#files) copy.#open(file).units = units.map(done);
+    copy.#changes = this.#changes.map(asDone);
+    for (const [file, { units }] of this.#files) copy.#open(file).units = units.map(asDone);
     return copy;
   }
 
@@ -288,6 +287,10 @@ function newUnit(entry: TraceEntry): UnitState {
   return { at: entry.index, doneAt: () => entry.doneAt, certain: false, forgotten: false };
 }
 
+function asDone<U extends Unit>(unit: U): U {
+  return { ...unit, doneAt: () => -1 };
+}
+
 /** By a flush or sync that was called at this index. */
 function isCovered(unit: UnitState, index: number): boolean {
   return unit.doneAt() <= index && !unit.forgotten;
@@ -295,7 +298,8 @@ function isCovered(unit: UnitState, index: number): boolean {
 
 function isFlushed(unit: UnitState, scope: FlushScope, { index }: TraceEntry): boolean {
   const { only, calledAt } = scope;
-  return isCovered(unit, calledAt ?? index) && (only === undefined || only === unit.at);
+  if (only !== undefined) return unit.at === only && !unit.forgotten;
+  return isCovered(unit, calledAt ?? index);
 }
 
 function forget(units: readonly UnitState[]): void {

@@ -2,7 +2,7 @@
  * Between an image of a simulated disk and a directory of a real file system: to start a simulation
  * from what a program has left, and to let a real program open a crash state.
  */
-import { lstat, mkdir, open, readdir, readFile } from "node:fs/promises";
+import { link, lstat, mkdir, open, readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { BlockspaceError } from "../base/errors.ts";
 import { type DiskImage, type NodeNumber, ROOT } from "./disk-image.ts";
@@ -10,21 +10,32 @@ import { FileBytes, type FileImage, PAGE_BYTES } from "./file-bytes.ts";
 
 /**
  * Writes all files and folders of the image into a directory, which is created if need be; holes
- * stay holes. What else is in the directory stays. Cells are not files and are passed over.
+ * stay holes, and a file with several names is one file. What else is in the directory stays. Cells are not files and are passed over.
  */
 export async function writeImage(image: DiskImage, directory: string): Promise<void> {
   await mkdir(directory, { recursive: true });
-  await writeFolder(image, ROOT, directory);
+  await writeFolder(image, ROOT, directory, new Map());
 }
 
-async function writeFolder(image: DiskImage, folder: NodeNumber, path: string): Promise<void> {
+async function writeFolder(
+  image: DiskImage,
+  folder: NodeNumber,
+  path: string,
+  written: Map<NodeNumber, string>,
+): Promise<void> {
   for (const [name, node] of image.folders.get(folder) ?? []) {
     const file = image.files.get(node);
-    if (file) {
-      await writeFile(file, join(path, name));
+    const below = join(path, name);
+    const first = written.get(node);
+    if (first !== undefined) {
+      await rm(below, { force: true });
+      await link(first, below);
+    } else if (file) {
+      await writeFile(file, below);
+      written.set(node, below);
     } else {
-      await mkdir(join(path, name), { recursive: true });
-      await writeFolder(image, node, join(path, name));
+      await mkdir(below, { recursive: true });
+      await writeFolder(image, node, below, written);
     }
   }
 }

@@ -4,9 +4,9 @@
  *
  * It has the calls that code for storage uses, in all their shapes, with the results and the errors
  * that node gives on Linux. A call does its first step when it is made and is done when its promise
- * resolves; a flush covers only what was done before it was called, names and bytes alike. Paths are absolute, or begin at
- * the root. Symbolic links, owners, modes and times are not simulated, nor are streams; an
- * `AbortSignal` is not looked at, for no call waits.
+ * resolves; a flush covers only what was done before it was called, names and bytes alike. Paths
+ * are absolute, or begin at the root. Symbolic links, owners, modes and times are not simulated,
+ * nor are streams; an `AbortSignal` is not looked at, for no call waits.
  */
 import { constants, type OpenMode, type PathLike, type StatOptions } from "node:fs";
 import type * as promises from "node:fs/promises";

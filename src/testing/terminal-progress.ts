@@ -51,5 +51,6 @@ export function terminalProgress(
 function lineOf(name: string, progress: CheckProgress, milliseconds: number): string {
   const { states, distinct, violations } = progress;
   const rate = milliseconds > 0 ? Math.round((states * 1000) / milliseconds) : 0;
-  return `${name}: ${states} states, ${distinct} distinct, ${violations} violations, ${rate} states/s`;
+  const counts = `${states} states, ${distinct} distinct, ${violations} violations`;
+  return `${name}: ${counts}, ${rate} states/s`;
 }

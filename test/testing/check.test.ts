@@ -12,6 +12,9 @@ import { checkOf, flaws, flawsUnderFaults } from "./small-programs.ts";
 
 const quick: CheckOptions = { shrink: false };
 
+/** A promise that nobody keeps. */
+const forever = (): Promise<void> => new Promise<void>(() => {});
+
 /** What must be true of every report. */
 function expectSum(report: CrashReport): void {
   const tallies = Object.values(report.byKind);
@@ -44,7 +47,7 @@ describe("a check of a small program", () => {
     expect(report.complete).toBe(false);
     for (const { vector, message } of report.violations) {
       const { violation } = await replayCrash(check, vector);
-      expect((violation?.error as Error).message).toBe(message);
+      expect(violation).toMatchObject({ error: { message } });
     }
   });
 
@@ -60,7 +63,7 @@ describe("a check of a small program", () => {
         expect(kind).toBe("sync");
         expect(vector).toMatch(/^@\d+:EIO\|/);
         const { violation } = await replayCrash(check, vector);
-        expect((violation?.error as Error).message).toBe(message);
+        expect(violation).toMatchObject({ error: { message } });
       }
     },
   );
@@ -73,7 +76,7 @@ describe("a check of a small program", () => {
       expect(violations.length).toBeGreaterThan(0);
       expect(new Set(violations.map((violation) => violation.kind))).toEqual(new Set([kind]));
       const { violation } = await replayCrash(check, violations[0]!.vector);
-      expect((violation?.error as Error).message).toBe(violations[0]!.message);
+      expect(violation).toMatchObject({ error: { message: violations[0]!.message } });
     },
   );
 });
@@ -219,12 +222,12 @@ describe("a workload", () => {
     afterEach(() => vi.useRealTimers());
 
     it("is told of, and one that ends leaves no timer behind", async () => {
-      const check = { ...checkOf(), workload: () => new Promise<void>(() => undefined) };
-      const checking = expect(checkCrashConsistency(check)).rejects.toMatchObject({
+      const check = { ...checkOf(), workload: forever };
+      const checking = checkCrashConsistency(check).catch((error: unknown) => error);
+      await vi.advanceTimersByTimeAsync(30_000);
+      expect(await checking).toMatchObject({
         cause: new Error("the workload did not end within 30 s"),
       });
-      await vi.advanceTimersByTimeAsync(30_000);
-      await checking;
       await checkCrashConsistency(checkOf(), { budget: { states: 10 } });
       expect(vi.getTimerCount()).toBe(0);
     });
@@ -236,7 +239,7 @@ describe("a workload", () => {
           try {
             disk.syncFolder("/");
           } catch {
-            return new Promise<void>(() => undefined);
+            return forever();
           }
           return undefined;
         },
@@ -328,7 +331,7 @@ describe("crashes of a recovery", () => {
       },
     };
     await checkCrashConsistency(deep, { model: { recoveryDepth: 2 } });
-    expect([...depths.keys()].toSorted()).toEqual([0, 1, 2]);
+    expect(new Set(depths.keys())).toEqual(new Set([0, 1, 2]));
   });
 
   it("are tried of a state too that came up within a recovery before", async () => {
@@ -340,6 +343,7 @@ describe("crashes of a recovery", () => {
         disk.syncFolder("/");
       },
       recover: (disk) => {
+        if (!isThere(disk, "/a") && !isThere(disk, "/b")) return [];
         if (isThere(disk, "/one")) disk.rename("/one", "/two");
         else if (isThere(disk, "/a")) {
           disk.remove("/a", "file");
@@ -353,10 +357,6 @@ describe("crashes of a recovery", () => {
         if (!names.includes("a") && !names.includes("b")) throw new Error("neither is there");
       },
     };
-    staged.recover = ((recover) => (disk: SimulatedDisk) => {
-      const hadNeither = !isThere(disk, "/a") && !isThere(disk, "/b");
-      return hadNeither ? [] : recover(disk);
-    })(staged.recover as (disk: SimulatedDisk) => string[]);
     const report = await checkCrashConsistency(staged, { ...quick, model: { recoveryDepth: 1 } });
     expect(report.violations.map(({ message }) => message)).toContain("neither is there");
   });

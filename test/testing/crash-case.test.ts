@@ -9,9 +9,15 @@ import {
   formatVectors,
   parseVectors,
 } from "../../src/testing/crash-vector.ts";
-import { FaultInjector, formatPlan, parsePlan, plansFor } from "../../src/testing/faults.ts";
-import type { FaultKind, FaultPlan } from "../../src/testing/faults.ts";
-import { faultKinds } from "../../src/testing/faults.ts";
+import {
+  FaultInjector,
+  type FaultKind,
+  faultKinds,
+  type FaultPlan,
+  formatPlan,
+  parsePlan,
+  plansFor,
+} from "../../src/testing/faults.ts";
 import type { Fault, Operation } from "../../src/testing/operation.ts";
 
 const count = fc.nat({ max: 1_000_000 });
@@ -29,18 +35,18 @@ const vector: fc.Arbitrary<CrashVector> = fc.record({
   others: fc.constantFrom("kept", "lost"),
   fates: fc.array(fc.tuple(unit, fate), { maxLength: 5 }).map((fates) => new Map(fates)),
 });
-const fault: fc.Arbitrary<Fault> = fc.oneof(
-  fc.record({ type: fc.constant("fail"), code: fc.constantFrom("EIO", "ENOSPC", "E2BIG") }),
+const anyFault: fc.Arbitrary<Fault> = fc.oneof(
+  fc.constantFrom("EIO", "ENOSPC", "E2BIG").map((code): Fault => ({ type: "fail", code })),
   fc.constant<Fault>({ type: "fail", code: "EIO", effect: "all" }),
   fc.constant<Fault>({ type: "lie" }),
   count.map((bytes): Fault => ({ type: "short", bytes })),
   count.map((offset): Fault => ({ type: "misdirect", offset })),
   count.map((bit): Fault => ({ type: "flip", bit })),
   count.map((turns): Fault => ({ type: "delay", turns })),
-) as fc.Arbitrary<Fault>;
+);
 const plan: fc.Arbitrary<FaultPlan> = fc.oneof(
-  fc.record({ at: fc.integer({ min: 1, max: 9999 }), fault }),
-  fc.record({ at: fc.integer({ min: 1, max: 9999 }), lasting: fc.constant(true), fault }),
+  fc.record({ at: fc.integer({ min: 1, max: 9999 }), fault: anyFault }),
+  fc.record({ at: fc.integer({ min: 1, max: 9999 }), lasting: fc.constant(true), fault: anyFault }),
 );
 const crashCase: fc.Arbitrary<CrashCase> = fc.oneof(
   fc.record({ vectors: fc.array(vector, { minLength: 1, maxLength: 3 }) }),

@@ -106,8 +106,8 @@ describe("rule 2, the order of what is kept", () => {
     made.discard(1, 2, 1);
     const states = ["", ",d0-", ",d1-", ",d2-", "!,d0+", "!,d1+", "!,d2+", "!"];
     expect(states.map((vector) => made.after(vector)["a"])).toEqual([
-      "12\0" + "2..",
-      ".2\0" + "2..",
+      "12\x002..",
+      ".2\x002..",
       "11\0...",
       "1222..",
       "111...",
@@ -126,8 +126,10 @@ describe("rule 2, the order of what is kept", () => {
     expect(torn).toMatch(/^\.\.[^]{4}\.\.$/);
     expect(torn).not.toContain("3456");
     expect(made.after("!,d0:l2g4")["a"]).toBe(torn);
-    made.discard(1, 0, 8);
-    expect(made.after(",d1:l4k2")).toEqual({ a: "1234\0\0" + "78" });
+    expect(made.after("!,d0:l7g99")["a"]).toHaveLength(8);
+    made.discard(1, 0, 6);
+    expect(made.after(",d1:k99")).toEqual({ a: "\0\0\0\0\0\x0078" });
+    expect(made.after(",d1:l4k2")).toEqual({ a: "1234\0\x0078" });
   });
 
   it("puts a durable write on top of an earlier one that is not", () => {

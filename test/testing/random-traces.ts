@@ -67,7 +67,8 @@ function issue(disk: SimulatedDisk, given: Call, i: number): Done | undefined {
     if (kind === 12) return disk.syncFolder(fails ? "/g" : "/f");
     if (kind === 13) return disk.createFolder(`${name}-folder`);
     if (kind === 14) return disk.setCell("cell", i, 7);
-    return void disk.mark(i);
+    disk.mark(i);
+    return undefined;
   } catch {
     return undefined;
   }

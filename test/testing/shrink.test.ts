@@ -136,7 +136,7 @@ describe("a violation made small", () => {
       recover: () => `${++recoveries}`,
     };
     const vectors = parseVectors("16,d0-");
-    const run = await record(check, check.steps!);
+    const run = await record(check, steps);
     await shrink(counting, { kinds: ["subset"] }, { steps, run, crashCase: { vectors } });
     expect(recoveries).toBeGreaterThan(4000);
     expect(recoveries).toBeLessThanOrEqual(5000);
