@@ -10,7 +10,8 @@ import { FileBytes, type FileImage, PAGE_BYTES } from "./file-bytes.ts";
 
 /**
  * Writes all files and folders of the image into a directory, which is created if need be; holes
- * stay holes, and a file with several names is one file. What else is in the directory stays. Cells are not files and are passed over.
+ * stay holes, and a file with several names is one file. What else is in the directory stays. Cells
+ * are not files and are passed over.
  */
 export async function writeImage(image: DiskImage, directory: string): Promise<void> {
   await mkdir(directory, { recursive: true });
