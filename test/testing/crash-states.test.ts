@@ -171,6 +171,7 @@ describe("the choice of crash states", () => {
     made.flush(1);
     made.mark();
     expect(vectorsOf(made, { kinds: ["prefix"] })).toEqual(["0", "1", "2", "2!", "3", "5"]);
+    expect(vectorsOf(made, { kinds: ["subset"] })).toEqual(["2!", "3!,d2+"]);
   });
 
   it("tries everything again when a flush has passed over a size or a name", () => {
