@@ -33,6 +33,8 @@ export interface Share {
   of: number;
   /** Fingerprints of crash states that were tried; new ones are added. */
   seen: Set<number>;
+  /** At most about so many states of each workload, and no search for smaller violations. */
+  statesPerWorkload?: number;
   onProgress?: (cases: number) => void;
 }
 
@@ -69,15 +71,23 @@ export function crashRow(
       const result: RowResult = { cases: 0, violations: [] };
       for (let index = share.part; result.cases < share.cases; index += share.of) {
         const { check, options } = await caseOf(index);
-        const report = await checkCrashConsistency(check, {
-          ...options,
-          seed: index,
-          seen: share.seen,
-          onProgress: ({ states }) => share.onProgress?.(result.cases + states),
-          budget: { violations: 1, ...options.budget },
-        });
-        result.cases += report.states;
-        result.violations.push(...report.violations.map((one) => named(row.number, index, one)));
+        const most = share.statesPerWorkload;
+        const sample = most === undefined ? {} : { states: most };
+        try {
+          const report = await checkCrashConsistency(check, {
+            ...options,
+            seed: index,
+            seen: share.seen,
+            shrink: most === undefined,
+            onProgress: ({ states }) => share.onProgress?.(result.cases + states),
+            budget: { violations: 1, ...options.budget, ...sample },
+          });
+          result.cases += report.states;
+          result.violations.push(...report.violations.map((one) => named(row.number, index, one)));
+        } catch (error) {
+          // Nothing went wrong on its disk, and the workload failed all the same.
+          result.violations.push(failed(row.number, index, error));
+        }
         if (result.violations.length >= 5) break;
       }
       return result;
@@ -88,6 +98,13 @@ export function crashRow(
       return { message: violation && String(violation.error), story: trace };
     },
   };
+}
+
+function failed(row: number, index: number, error: unknown): RowViolation {
+  const cause = error instanceof Error ? error.cause : undefined;
+  const stack = cause instanceof Error ? (cause.stack ?? "").split("\n").slice(1, 6) : [];
+  const message = `${String(error)}: ${String(cause)}`;
+  return { seed: `${row}:${index}`, vector: "0", message, story: stack };
 }
 
 function named(row: number, index: number, violation: Violation): RowViolation {

@@ -1,9 +1,10 @@
 /** Rows 1 to 7: loss of power, in every way that it can come. */
 import { type CrashKind, crashKinds } from "blockspace/testing";
 import { type Case, crashRow, type Row } from "../row.ts";
-import { crashCheck } from "../store/checks.ts";
+import { crashCheck, rottenCheck } from "../store/checks.ts";
 import { usedStore } from "../store/geometry.ts";
 import type { Mark } from "../store/model.ts";
+import { rottenParts } from "../store/rotten-checkpoint.ts";
 import { rotatingSequence, shortSequence, wideSequence } from "../store/sequences.ts";
 import type { Step } from "../store/steps.ts";
 
@@ -73,6 +74,20 @@ export const crashRows: readonly Row[] = [
       const { check, options } = await ofShort(everyKind)(index);
       const model = { kinds: everyKind, recoveryDepth: 3, recoverySamples: 3 };
       return { check, options: { ...options, model, budget: { states: 10 } } };
+    },
+  ),
+  crashRow(
+    {
+      number: 23,
+      fault: "power cut, and the newest checkpoint rotten",
+      leaves: "P1",
+      cases: 8_000,
+    },
+    async (index) => {
+      const steps = index % 2 === 0 ? wideSequence(index) : rotatingSequence(index);
+      const part = rottenParts[index % rottenParts.length]!;
+      const check = rottenCheck("rotten checkpoint", steps, await usedStore(), part);
+      return { check: check as Case["check"], options: { budget: { states: 100 } } };
     },
   ),
 ];

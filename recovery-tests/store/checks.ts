@@ -9,6 +9,7 @@ import {
 } from "blockspace/testing";
 import { BLOCK, type Beginning, open, pattern } from "./geometry.ts";
 import { allowedAfter, everBegun, expectOneOf, type Found, readAll } from "./model.ts";
+import { type RottenPart, rotNewestCheckpoint } from "./rotten-checkpoint.ts";
 import { Session } from "./session.ts";
 import type { Step } from "./steps.ts";
 
@@ -70,6 +71,26 @@ export function damageCheck(
   };
 }
 
+/**
+ * Loss of power, and the newest checkpoint is rotten: there is a second copy, so nothing is lost. A
+ * value that only a later read finds to be rotten is a typed error then (promise I6).
+ */
+export function rottenCheck(
+  name: string,
+  steps: readonly Step[],
+  beginning: Beginning,
+  part: RottenPart,
+): CrashCheck<Found | undefined, Step> {
+  return {
+    ...crashCheck(name, steps, beginning),
+    recover: async (disk) => {
+      rotNewestCheckpoint(disk, part, fingerprintOfImage(disk.start));
+      return recover(disk);
+    },
+    refusal: (error) => part === "a value" && isBlockspaceError(error),
+  };
+}
+
 /** Opens what a crash left; `undefined` when no store is there yet. */
 export async function recover(disk: SimulatedDisk): Promise<Found | undefined> {
   if (disk.find("/store/superblock") === undefined) return createAnew(disk);
@@ -103,6 +124,7 @@ async function goOn(recovered: SimulatedDisk, found: Found): Promise<void> {
   await host.close();
   const again = await open(disk);
   auditHost(again);
+  if (again.recovery.commits > 0) throw new Error("a closed store has commits to replay");
   const now = new Map(await readAll(again));
   const written = now.get("goes on");
   now.delete("goes on");

@@ -88,6 +88,37 @@ export function allowedAfter(marks: readonly unknown[]): StoreModel[] {
   return allowed;
 }
 
+/**
+ * The models that a store may hold whose medium was damaged when all work was done: the last one,
+ * or, since nothing follows the last frame of the journal that proves it to have been durable, those
+ * from the last promise before it on (promise I10).
+ */
+export function allowedAtRest(marks: readonly unknown[]): StoreModel[] {
+  const end = allowedAfter(marks).at(-1)!;
+  const earlier = (marks as readonly Mark[]).findLastIndex(
+    (mark) => "durable" in mark && !isEqual(mark.durable, end),
+  );
+  return earlier < 0
+    ? [end]
+    : everBegunFrom(marks, (marks[earlier] as { durable: StoreModel }).durable);
+}
+
+function everBegunFrom(marks: readonly unknown[], first: StoreModel): StoreModel[] {
+  const models = everBegun(marks);
+  return models.slice(Math.max(0, models.lastIndexOf(first)));
+}
+
+function isEqual(one: StoreModel, other: StoreModel): boolean {
+  return (
+    difference(new Map([...one].map(([name, volume]) => [name, asFound(volume)])), other) ===
+    undefined
+  );
+}
+
+function asFound({ bytes, readOnly }: ModelVolume): FoundVolume {
+  return { size: bytes.length, readOnly, bytes, errors: new Map() };
+}
+
 /** All the models that there ever were. */
 export function everBegun(marks: readonly unknown[]): StoreModel[] {
   return (marks as readonly Mark[]).flatMap((mark) =>

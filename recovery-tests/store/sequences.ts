@@ -26,6 +26,10 @@ export function shortSequence(index: number): Step[] {
   return steps;
 }
 
+/** Changes, and half as often what others must not come between. */
+const changes = ["write", "ragged", "big", "discard", "abandon", "twoPhase"];
+const together = [...changes, ...changes, "flush", "checkpoint", "transact", "read"];
+
 /**
  * Much that is under way at once, so that much is lost in many ways: writes and discards on one
  * subvolume, blocks staged and submitted on another, then everything written home.
@@ -34,14 +38,14 @@ export function wideSequence(index: number): Step[] {
   const below = numbersFor(`wide ${index}`);
   const before = ["write", "ragged", "snapshot", "clone", "transact", "checkpoint"][below(6)]!;
   const steps = Array.from({ length: 6 + below(8) }, (_, i): Step => {
-    const kind = ["write", "ragged", "big", "discard", "abandon", "twoPhase"][below(6)]!;
+    const kind = together[below(together.length)]!;
     const step = makeStep(kind, `wide ${index} ${i}`);
     const on = kind === "abandon" || kind === "twoPhase" ? 1 : 0;
-    return { ...step, on } as Step;
+    return "on" in step ? { ...step, on } : step;
   });
   const after = ["flush", "checkpoint", "reopen", "compact"][below(4)]!;
-  const last = after === "flush" ? ({ do: "flush" } as const) : makeStep(after, "");
-  return [makeStep(before, `wide ${index} before`), { do: "together", steps }, last];
+  const first = makeStep(before, `wide ${index} before`);
+  return [first, { do: "together", steps }, makeStep(after, "")];
 }
 
 /** Enough flushes to fill the files of a journal one after the other, until one is used again. */

@@ -4,6 +4,7 @@
  * Before an operation begins, the model after it is marked as a candidate: from here on a crash may
  * leave it. When a flush has resolved, everything before it is marked durable.
  */
+import { setImmediate as immediate } from "node:timers/promises";
 import { BlockspaceError, type Host, type Subvolume } from "blockspace";
 import type { SimulatedDisk } from "blockspace/testing";
 import { BLOCK, open, pattern, type Beginning } from "./geometry.ts";
@@ -28,6 +29,8 @@ type OnWritable = Extract<
 
 /** Errors that a host answers with, and stays as it was. */
 const refusals = ["ENOSPC", "EBUSY", "ESTALE"];
+/** Operations after whose failure a host is to acknowledge nothing more (promise I7). */
+const final: readonly string[] = ["write", "flush", "sync", "commit"];
 
 /** Names are given in order, so that the same steps make the same ones. */
 export class Session {
@@ -38,6 +41,8 @@ export class Session {
   #names = 0;
   /** Changes that failed for another reason than a refusal. */
   readonly #uncertain = new Set<StoreModel>();
+  /** A write or sync has failed since the host was opened, whoever was told. */
+  #deviceFailed = false;
 
   private constructor(disk: SimulatedDisk, host: Host, model: StoreModel, prefix: string) {
     this.#prefix = prefix;
@@ -75,19 +80,47 @@ export class Session {
   /**
    * The same on a disk that may fail. After the first failure the host is asked to flush: either it
    * refuses, and then everything else must be refused as well (promise I7), or it goes on, and then
-   * the operation that failed has left no trace.
+   * the operation that failed has left no trace. After a failed write or sync it must not go on.
    */
   async runAllDespiteFaults(steps: readonly Step[]): Promise<void> {
+    this.#watchDevice();
     for (const step of [...steps, { do: "flush" } as const]) {
       const before = this.model;
+      let failed = false;
       try {
         await this.#carryOut(step);
       } catch (error) {
-        if (!(error instanceof BlockspaceError)) throw error;
-        if (!(await this.#goesOn(before))) return this.#expectRefusals();
+        expectTyped(error);
+        failed = true;
       }
+      if (!failed && !this.#deviceFailed) continue;
+      // Whoever works in the background learns of it in this turn.
+      await immediate();
+      if (!(await this.#goesOn(failed ? before : this.model))) return this.#expectRefusals();
     }
-    await this.host.close().catch(expectTyped);
+    await this.#close();
+  }
+
+  /** Notes when a write or sync fails, in the foreground or in the background. */
+  #watchDevice(): void {
+    const given = this.disk.onOperation;
+    this.disk.onOperation = (operation) => {
+      const fault = given?.(operation);
+      const isFailure = fault?.type === "fail" || fault?.type === "short";
+      if (isFailure && final.includes(operation.kind)) this.#deviceFailed = true;
+      return fault;
+    };
+  }
+
+  /** A close that resolves has made everything durable. */
+  async #close(): Promise<void> {
+    const { model } = this;
+    try {
+      await this.host.close();
+      mark(this.disk, { durable: model });
+    } catch (error) {
+      expectTyped(error);
+    }
   }
 
   /** A refusal is an answer; anything else is thrown. */
@@ -106,6 +139,9 @@ export class Session {
       expectTyped(error);
       return false;
     }
+    if (this.#deviceFailed) {
+      mark(this.disk, { wrong: "a flush was acknowledged after a write or sync had failed (I7)" });
+    }
     for (const model of this.#uncertain) mark(this.disk, { refused: model });
     this.#uncertain.clear();
     this.model = before;
@@ -122,7 +158,19 @@ export class Session {
         expectTyped(error);
       }
     }
-    await this.host.close().catch(expectTyped);
+    await this.#expectNoWrites();
+    await this.#close();
+  }
+
+  async #expectNoWrites(): Promise<void> {
+    try {
+      const [name] = this.#writable();
+      if (name === undefined) return;
+      await this.host.get(name).write(0, new Uint8Array(1));
+      mark(this.disk, { wrong: "a write was accepted after the device had failed (I7)" });
+    } catch (error) {
+      expectTyped(error);
+    }
   }
 
   async run(step: Step): Promise<void> {
@@ -139,6 +187,8 @@ export class Session {
       case "checkpoint":
         await this.host.checkpoint();
         return;
+      case "read":
+        return this.#read(step.on);
       case "compact":
         await this.host.compact();
         return;
@@ -165,6 +215,18 @@ export class Session {
     await this.host.close();
     mark(this.disk, { durable: model });
     this.host = await open(this.disk);
+    this.#deviceFailed = false;
+  }
+
+  /** Never wrong bytes (promise I6); what cannot be read is a typed error. */
+  async #read(on: number): Promise<void> {
+    const name = pick([...this.model.keys()], on);
+    if (name === undefined) return;
+    const { bytes } = this.model.get(name)!;
+    const found = await this.host.get(name).read(0, bytes.length);
+    if (Buffer.compare(found, bytes) === 0) return;
+    const at = found.findIndex((byte, i) => byte !== bytes[i]);
+    mark(this.disk, { wrong: `"${name}" reads ${found[at]} at byte ${at}, not ${bytes[at]}` });
   }
 
   async #rotate(): Promise<void> {
@@ -264,14 +326,25 @@ export class Session {
       if (step.do === "twoPhase") {
         await this.#between(step);
         const mode = iomap.type === "unwritten" ? "unwritten" : "cow";
-        const { bytes } = this.model.get(name)!;
-        await this.#change(this.#with(name, put(bytes, offset, part)), () =>
-          volume.commit(cookie, offset, part.length, mode),
+        await this.#commit(name, { offset, part }, step.durable === true, (durable) =>
+          volume.commit(cookie, offset, part.length, mode, { durable }),
         );
       }
       done += part.length;
     }
     if (step.do === "twoPhase" || step.put) cookie.put();
+  }
+
+  async #commit(
+    name: string,
+    { offset, part }: { offset: number; part: Uint8Array },
+    durable: boolean,
+    commit: (durable: boolean) => Promise<void>,
+  ): Promise<void> {
+    const { bytes } = this.model.get(name)!;
+    const after = this.#with(name, put(bytes, offset, part));
+    await this.#change(after, () => commit(durable));
+    if (durable) mark(this.disk, { durable: after });
   }
 
   async #between(step: Extract<Step, { do: "twoPhase" }>): Promise<void> {

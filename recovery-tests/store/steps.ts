@@ -16,8 +16,16 @@ interface OnRange {
 export type Step =
   | ({ do: "write"; salt: number } & OnRange)
   | ({ do: "discard" | "writeZeroes" | "preallocate" } & OnRange)
+  /** All of a subvolume, compared with what it should hold at this moment. */
+  | { do: "read"; on: number }
   /** The five verbs; something else may happen between submit and commit. */
-  | ({ do: "twoPhase"; salt: number; between?: "snapshot" | "write" | "flush" } & OnRange)
+  | ({
+      do: "twoPhase";
+      salt: number;
+      between?: "snapshot" | "write" | "flush";
+      /** The commit is asked to be durable. */
+      durable?: boolean;
+    } & OnRange)
   /** Staged and submitted, never committed; the cookie is put or forgotten. */
   | ({ do: "abandon"; salt: number; put: boolean } & OnRange)
   | { do: "resize"; on: number; size: number }
@@ -55,6 +63,7 @@ export const makers: Readonly<Record<string, StepMaker>> = {
   writeZeroes: (below) => ({ do: "writeZeroes", ...ragged(below) }),
   preallocate: (below) => ({ do: "preallocate", ...range(below, 6) }),
   shrink: (below) => ({ do: "resize", on: below(2), size: (1 + below(12)) * BLOCK }),
+  cut: (below) => ({ do: "resize", on: below(2), size: 1 + below(12 * BLOCK) }),
   grow: (below) => ({ do: "resize", on: below(2), size: (17 + below(12)) * BLOCK }),
   snapshot: (below) => ({ do: "snapshot", on: below(4) }),
   clone: (below) => ({ do: "clone", on: below(4) }),
@@ -66,9 +75,11 @@ export const makers: Readonly<Record<string, StepMaker>> = {
   twoPhase: (below, salt) => ({ do: "twoPhase", salt, ...range(below, 3) }),
   interrupted: (below, salt) => {
     const between = (["snapshot", "write", "flush"] as const)[below(3)]!;
-    return { do: "twoPhase", salt, between, ...range(below, 3) };
+    return { do: "twoPhase", salt, between, durable: below(2) === 0, ...range(below, 3) };
   },
   abandon: (below, salt) => ({ do: "abandon", salt, put: below(2) === 0, ...range(below, 3) }),
+  read: (below) => ({ do: "read", on: below(4) }),
+  flush: () => ({ do: "flush" }),
   checkpoint: () => ({ do: "checkpoint" }),
   compact: () => ({ do: "compact" }),
   reopen: () => ({ do: "reopen" }),

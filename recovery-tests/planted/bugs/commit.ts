@@ -1,0 +1,111 @@
+/** Mistakes in group commit and in the way of data to its place. */
+import type { PlantedBug } from "../bug.ts";
+
+const COMMITTER = "host/committer.js";
+const PENDING = "host/pending.js";
+
+export const commitBugs: readonly PlantedBug[] = [
+  {
+    name: "acknowledged-before-the-flush",
+    file: COMMITTER,
+    find: "await this.#send(batch);",
+    replace:
+      "batch.settle.resolve(this.#parts.journal.checksum);\n                await this.#send(batch);",
+    mistake: "those who wait for a batch are told before it is durable",
+  },
+  {
+    name: "flush-ignores-sealed-batches",
+    file: COMMITTER,
+    find: "const batch = this.#open.commits > 0 ? this.#open : this.#sealed.at(-1);",
+    replace: "const batch = this.#open.commits > 0 ? this.#open : undefined;",
+    mistake: "a flush does not wait for a batch that is on its way",
+  },
+  {
+    name: "flush-ignores-the-queue",
+    file: "host/engine.js",
+    find: "if (!this.sequencer.idle)\n            await this.sequencer.settled();\n        if (!this.readOnly)",
+    replace: "if (!this.readOnly)",
+    mistake: "a flush does not wait for changes that wait for their turn",
+  },
+  {
+    name: "data-not-flushed-before-its-frame",
+    file: COMMITTER,
+    find: "await batch.written;\n            await pending.flush();",
+    replace: "await batch.written;",
+    mistake: "a frame becomes durable before the data that it refers to",
+  },
+  {
+    name: "data-not-written-before-its-frame",
+    file: COMMITTER,
+    find: "batch.written = this.#parts.pending.writeOut();",
+    replace: "batch.written = Promise.resolve();",
+    mistake: "a batch that does not carry its data does not write it either",
+  },
+  {
+    name: "data-write-not-awaited",
+    file: COMMITTER,
+    find: "await batch.written;\n            await pending.flush();",
+    replace: "await pending.flush();",
+    mistake: "data is flushed before all of it is written",
+  },
+  {
+    name: "submitted-data-taken-for-inline",
+    file: "host/records.js",
+    find: 'return plan.changes.some((change) => change.type === "record" && change.submitted === true);',
+    replace: "return false;",
+    mistake: "a commit of staged blocks does not flush them first",
+  },
+  {
+    name: "submit-acknowledged-early",
+    file: "host/staging.js",
+    find: "await this.#tracked(cookie, writing);",
+    replace: "this.#tracked(cookie, writing).catch(() => undefined);",
+    mistake: "submit() resolves before its data has reached the device",
+  },
+  {
+    name: "earlier-write-out-not-awaited",
+    file: PENDING,
+    find: "Promise.all([before, mine])",
+    replace: "Promise.all([mine])",
+    mistake: "a write-out does not wait for the one before, which has some of its blocks",
+  },
+  {
+    name: "pending-data-dropped-at-once",
+    file: PENDING,
+    find: "this.#writing.add(block);",
+    replace: "this.#writing.add(block);\n            this.#blocks.delete(pblock);",
+    mistake: "data leaves memory when its write begins, not when it has ended",
+  },
+  {
+    name: "write-out-skips-the-last-run",
+    file: PENDING,
+    find: "for (const { pblock, chunks } of runs) {",
+    replace: "for (const { pblock, chunks } of runs.slice(0, -1)) {",
+    mistake: "off by one: the last run of a write-out is not written",
+  },
+  {
+    name: "transaction-not-flushed",
+    file: "host/host.js",
+    find: "await this.#engine.submit(() => transaction.plan(), options.signal);\n        await this.#engine.flush();",
+    replace: "await this.#engine.submit(() => transaction.plan(), options.signal);",
+    mistake: "transact() resolves before its commit is durable",
+  },
+  {
+    name: "transaction-in-two-commits",
+    file: "host/host.js",
+    find: "await this.#engine.submit(() => transaction.plan(), options.signal);",
+    replace:
+      "const { committed, ...whole } = await transaction.plan();\n" +
+      "        for (const change of whole.changes)\n" +
+      "            await this.#engine.submit(() => ({ ...whole, changes: [change] }), options.signal);\n" +
+      "        committed();",
+    mistake: "each call of a transaction is a commit of its own",
+  },
+  {
+    name: "durable-commit-not-flushed",
+    file: "host/subvolume.js",
+    find: "if (options.durable)\n            await this.#engine.flush();",
+    replace: "",
+    mistake: "commit() with durable: true resolves before the flush",
+  },
+];

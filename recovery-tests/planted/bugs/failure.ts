@@ -1,0 +1,78 @@
+/** Mistakes in what a host does when its device has failed (promise I7). */
+import type { PlantedBug } from "../bug.ts";
+
+export const failureBugs: readonly PlantedBug[] = [
+  {
+    name: "journal-sync-retried",
+    file: "journal/journal.js",
+    find: "await device.write(frame.chunks, this.#position);\n            await device.flush();",
+    replace:
+      "await device.write(frame.chunks, this.#position);\n            await device.flush().catch(() => device.flush());",
+    mistake: "a failed sync of the journal is tried once more",
+  },
+  {
+    name: "data-sync-retried",
+    file: "host/pending.js",
+    find: "this.#flushing.then(() => this.#device.flush())",
+    replace: "this.#flushing.then(() => this.#device.flush().catch(() => this.#device.flush()))",
+    mistake: "a failed sync of the data is tried once more",
+  },
+  {
+    name: "failed-data-write-ignored",
+    file: "host/pending.js",
+    find: "await this.#device.write(chunks, addressOf(this.#geometry, pblock));",
+    replace:
+      "await this.#device.write(chunks, addressOf(this.#geometry, pblock)).catch(() => undefined);",
+    mistake: "data whose write failed counts as written",
+  },
+  {
+    name: "failed-journal-write-ignored",
+    file: "journal/journal.js",
+    find: "this.#failure = error;\n            throw error;",
+    replace: "this.#failure = error;",
+    mistake: "a frame whose write failed counts as durable",
+  },
+  {
+    name: "goes-on-after-a-failed-checkpoint",
+    file: "host/checkpointer.js",
+    find: 'throw health.failure ?? health.fail("a checkpoint", cause);',
+    replace: "throw cause;",
+    mistake: "a failed checkpoint is told to its caller, and the host goes on",
+  },
+  {
+    name: "goes-on-after-a-failed-submit",
+    file: "host/engine.js",
+    find: 'await this.device.write([image], addressOf(this.state.geometry, pblock));\n        }\n        catch (cause) {\n            throw this.health.fail("a data write", cause);',
+    replace:
+      "await this.device.write([image], addressOf(this.state.geometry, pblock));\n        }\n        catch (cause) {\n            throw cause;",
+    mistake: "a failed write of staged data is told to its caller, and the host goes on",
+  },
+  {
+    name: "goes-on-after-a-failed-journal-write",
+    file: "host/committer.js",
+    find: 'const error = this.#parts.health.fail("a journal write", cause);',
+    replace: "const error = cause;",
+    mistake: "a failed journal write is told to those who wait, and the host takes more changes",
+  },
+  {
+    name: "waiters-left-alone",
+    file: "host/committer.js",
+    find: "for (const batch of [...this.#sealed, this.#open])",
+    replace: "for (const batch of this.#sealed.slice(0, 1))",
+    mistake: "only the first batch is told that the journal has failed",
+  },
+  {
+    name: "rejection-unhandled",
+    file: "host/checkpointer.js",
+    find: "written.catch(() => undefined);",
+    replace: "",
+    mistake: "two parts of a checkpoint may fail, and one of them is not listened to",
+  },
+  {
+    name: "close-hides-a-failure",
+    file: "host/host.js",
+    find: "if (failure && engine.state.lsn > engine.committer.durableLsn)\n                throw failure;",
+    replace: "",
+    mistake: "a failed host closes without a word, although commits are lost",
+  },
+];

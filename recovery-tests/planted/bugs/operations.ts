@@ -1,0 +1,49 @@
+/** Mistakes in what a write, a read or a discard does to bytes. */
+import type { PlantedBug } from "../bug.ts";
+
+const PLANNER = "host/planner.js";
+
+export const operationBugs: readonly PlantedBug[] = [
+  {
+    name: "checksum-not-checked-on-reading",
+    file: "host/reading.js",
+    find: "if (crc32c(block) === fetch.checksums[i])",
+    replace: "if (block.length > 0)",
+    mistake: "data is handed out whatever its checksum",
+  },
+  {
+    name: "read-past-pending-data",
+    file: "host/reading.js",
+    find: "const waiting = pending.get(extent.pblock + i);",
+    replace: "const waiting = extent.count > 1 ? pending.get(extent.pblock + i) : undefined;",
+    mistake: "a read of one block does not see data that is still in memory",
+  },
+  {
+    name: "tail-not-merged",
+    file: PLANNER,
+    find: "partial.push(last - 1);",
+    replace: "partial.length += 0;",
+    mistake: "a write that ends within a block leaves zeroes behind its end",
+  },
+  {
+    name: "merge-ignores-its-own-plan",
+    file: PLANNER,
+    find: "const block = this.#planned(entry.id, vblock) ??\n                (await",
+    replace: "const block = (await",
+    mistake: "a partial write in a transaction merges what was there before the transaction",
+  },
+  {
+    name: "cut-off-bytes-come-back",
+    file: PLANNER,
+    find: "if (size < entry.size && rest > 0) {",
+    replace: "if (size < entry.size && rest > entry.size) {",
+    mistake: "a subvolume that shrinks within a block and grows again shows its old bytes",
+  },
+  {
+    name: "discard-forgets-its-ends",
+    file: PLANNER,
+    find: "if (last * blockSize < end) {",
+    replace: "if (last * blockSize < end && first === last) {",
+    mistake: "a discard that ends within a block leaves the rest as it was",
+  },
+];

@@ -1,0 +1,79 @@
+/** Mistakes in replay and in opening. */
+import type { PlantedBug } from "../bug.ts";
+
+const REPLAY = "replay/replay.js";
+const OPEN = "host/open.js";
+
+export const recoveryBugs: readonly PlantedBug[] = [
+  {
+    name: "last-commit-not-replayed",
+    file: REPLAY,
+    find: "for (const commit of batch.commits) {\n        applyCommit(state, commit);",
+    replace:
+      "for (const commit of batch.commits.slice(0, Math.max(1, batch.commits.length - 1))) {\n        applyCommit(state, commit);",
+    mistake: "off by one: the last commit of a frame is not replayed",
+  },
+  {
+    name: "checkpointed-commit-replayed-again",
+    file: "journal/reader.js",
+    find: "if (last > this.#start.lsn)",
+    replace: "if (last >= this.#start.lsn)",
+    mistake: "off by one: the last commit of the checkpoint is replayed again",
+  },
+  {
+    name: "inline-data-not-restored",
+    file: OPEN,
+    find: "    restore(engine, replayed);\n",
+    replace: "",
+    mistake: "data that is only in the journal is not taken up on opening",
+  },
+  {
+    name: "converted-data-not-restored",
+    file: REPLAY,
+    find: '(record.type !== "remap" && record.type !== "convert")',
+    replace: '(record.type !== "remap")',
+    mistake: "data of writes to preallocated blocks is not taken up on opening",
+  },
+  {
+    name: "doubtful-frame-not-waited-for",
+    file: OPEN,
+    find: "if (end.doubtful)\n            engine.committer.holdUntil(engine.checkpointer.run());",
+    replace: "",
+    mistake: "commits become durable behind a frame that may not be",
+  },
+  {
+    name: "doubtful-frame-not-flushed",
+    file: OPEN,
+    find: "if (end.doubtful)\n            await journal.secure(end.doubtful);",
+    replace: "",
+    mistake: "a frame that may not be durable is not flushed on opening",
+  },
+  {
+    name: "trimmed-on-opening",
+    file: OPEN,
+    find: "await journal.recycle(environments.olderLsn);",
+    replace: "await journal.recycle(environments.lsn);",
+    mistake: "an opening host trims the journal to the newest checkpoint",
+  },
+  {
+    name: "older-checkpoint-preferred",
+    file: REPLAY,
+    find: "two.epoch - one.epoch",
+    replace: "one.epoch - two.epoch",
+    mistake: "the older checkpoint is used although the newer one is sound",
+  },
+  {
+    name: "no-second-checkpoint",
+    file: REPLAY,
+    find: "for (const { environment } of candidates) {",
+    replace: "for (const { environment } of candidates.slice(0, 1)) {",
+    mistake: "the older checkpoint is not tried when the newest is damaged",
+  },
+  {
+    name: "epoch-of-damaged-checkpoint-forgotten",
+    file: REPLAY,
+    find: "olderLsn, epoch };",
+    replace: "olderLsn, epoch: environment.closing().epoch };",
+    mistake: "the next checkpoint takes the epoch of a damaged one",
+  },
+];
