@@ -71,16 +71,17 @@ export function crashRow(
       const result: RowResult = { cases: 0, violations: [] };
       for (let index = share.part; result.cases < share.cases; index += share.of) {
         const { check, options } = await caseOf(index);
-        const most = share.statesPerWorkload;
-        const sample = most === undefined ? {} : { states: most };
+        const { statesPerWorkload: most } = share;
+        const sample = most === undefined ? undefined : sampleOf(most);
         try {
           const report = await checkCrashConsistency(check, {
             ...options,
             seed: index,
             seen: share.seen,
-            shrink: most === undefined,
+            shrink: sample === undefined,
             onProgress: ({ states }) => share.onProgress?.(result.cases + states),
-            budget: { violations: 1, ...options.budget, ...sample },
+            budget: { violations: 1, ...options.budget, ...sample?.budget },
+            model: { ...options.model, ...sample?.model },
           });
           result.cases += report.states;
           result.violations.push(...report.violations.map((one) => named(row.number, index, one)));
@@ -97,6 +98,14 @@ export function crashRow(
       const { violation, trace } = await replayCrash(check, vector);
       return { message: violation && String(violation.error), story: trace };
     },
+  };
+}
+
+/** A few states of a workload, found without looking at all that there are. */
+function sampleOf(states: number): Pick<CheckOptions, "budget" | "model"> {
+  return {
+    budget: { violations: 1, states, faults: Math.ceil(states / 2), statesPerFault: 1 },
+    model: { exhaustiveUnits: 3, subsetSamples: 6, tearSamples: 3, recoverySamples: 1 },
   };
 }
 

@@ -13,6 +13,8 @@ export interface PlantedBug {
   replace: string;
   /** What the engineer did who made this mistake, in a few words. */
   mistake: string;
+  /** The row that is hunted in first, where the usual order takes long. */
+  first?: number;
 }
 
 /** Where the module of a bug is. */

@@ -19,10 +19,10 @@ export interface Catch {
 }
 
 /** A hunt that says nothing for so long hangs: its cases take milliseconds. */
-const HANG_MS = 12_000;
+const HANG_MS = 30_000;
 
 export interface HuntOptions {
-  /** The hunt is given up then. */
+  /** Seconds of the processor after which the hunt is given up. */
   seconds: number;
   signal?: AbortSignal;
 }
@@ -35,7 +35,7 @@ export async function huntOne(
   const began = performance.now();
   const { PLANTED_BUG: _, ...env } = process.env;
   const loader = new URL("loader.ts", import.meta.url).href;
-  const child = fork(new URL("hunt.ts", import.meta.url), [String(seconds)], {
+  const child = fork(new URL("hunt.ts", import.meta.url), [String(seconds), String(bug?.first)], {
     execArgv: ["--import", "tsx", "--import", loader],
     env: bug ? { ...env, PLANTED_BUG: bug.name } : env,
     stdio: ["ignore", "ignore", "pipe", "ipc"],

@@ -11,9 +11,15 @@ const SECONDS_PER_BUG = 20;
 const SECONDS_WITHOUT_BUG = 5;
 
 /** True when all were caught. Prints the table, and what was seen where it matters. */
-export async function runPlanted(
-  { processes, tables, names }: { processes: number; tables: boolean; names?: readonly string[] },
-): Promise<boolean> {
+export async function runPlanted({
+  processes,
+  tables,
+  names,
+}: {
+  processes: number;
+  tables: boolean;
+  names?: readonly string[];
+}): Promise<boolean> {
   const innocent = await huntOne(undefined, { seconds: SECONDS_WITHOUT_BUG });
   if (innocent.row !== undefined) {
     console.log(`the store as it is fails: row ${innocent.row}, ${storyOf(innocent)}`);

@@ -5,7 +5,12 @@ import { crashCheck, rottenCheck } from "../store/checks.ts";
 import { usedStore } from "../store/geometry.ts";
 import type { Mark } from "../store/model.ts";
 import { rottenParts } from "../store/rotten-checkpoint.ts";
-import { rotatingSequence, shortSequence, wideSequence } from "../store/sequences.ts";
+import {
+  restartingSequence,
+  rotatingSequence,
+  shortSequence,
+  wideSequence,
+} from "../store/sequences.ts";
 import type { Step } from "../store/steps.ts";
 
 /** Crashes from the step of this number on: those before it are cases of shorter sequences. */
@@ -64,7 +69,7 @@ export const crashRows: readonly Row[] = [
   crashRow(
     { number: 6, fault: "recycled journal with old records", leaves: "P1", cases: 5_000 },
     (index) => {
-      const steps = rotatingSequence(index);
+      const steps = index % 2 === 0 ? rotatingSequence(index) : restartingSequence(index);
       return crashesOf(steps, everyKind, steps.length - 3);
     },
   ),
@@ -84,8 +89,9 @@ export const crashRows: readonly Row[] = [
       cases: 8_000,
     },
     async (index) => {
-      const steps = index % 2 === 0 ? wideSequence(index) : rotatingSequence(index);
-      const part = rottenParts[index % rottenParts.length]!;
+      const sequence = [wideSequence, rotatingSequence, restartingSequence][index % 3]!;
+      const steps = sequence(index);
+      const part = rottenParts[Math.floor(index / 3) % rottenParts.length]!;
       const check = rottenCheck("rotten checkpoint", steps, await usedStore(), part);
       return { check: check as Case["check"], options: { budget: { states: 100 } } };
     },

@@ -10,7 +10,7 @@ import { type DiskImage, SimulatedDisk } from "blockspace/testing";
 import { crashRow, type Row, type RowResult, type RowViolation, type Share } from "../row.ts";
 import { open, usedStore } from "../store/geometry.ts";
 import { allowedAtRest, expectOneOf, readAll } from "../store/model.ts";
-import { numbersFor, shortSequence } from "../store/sequences.ts";
+import { longSequence, numbersFor } from "../store/sequences.ts";
 import { Session } from "../store/session.ts";
 import { unnoticed } from "./faults.ts";
 
@@ -39,7 +39,7 @@ async function workOn(index: number): Promise<Worked> {
   const beginning = await usedStore();
   const disk = new SimulatedDisk({ image: beginning.image, record: true });
   const session = await Session.begin(disk, beginning);
-  await session.runAll(shortSequence(index));
+  await session.runAll(longSequence(index, 2 + (index % 9)));
   if (index % 2 === 0) await session.host.close();
   const marks = disk.trace.flatMap(({ operation }) =>
     operation.kind === "mark" ? [operation.value] : [],

@@ -8,7 +8,15 @@ import {
   SimulatedDisk,
 } from "blockspace/testing";
 import { BLOCK, type Beginning, open, pattern } from "./geometry.ts";
-import { allowedAfter, everBegun, expectOneOf, type Found, readAll } from "./model.ts";
+import { runDespiteFaults } from "./despite-faults.ts";
+import {
+  allowedAfter,
+  everBegun,
+  expectNothingWrong,
+  expectOneOf,
+  type Found,
+  readAll,
+} from "./model.ts";
 import { type RottenPart, rotNewestCheckpoint } from "./rotten-checkpoint.ts";
 import { Session } from "./session.ts";
 import type { Step } from "./steps.ts";
@@ -44,7 +52,7 @@ export function faultCheck(
       const session = await Session.begin(disk, beginning).catch((error: unknown) => {
         if (!isBlockspaceError(error)) throw error;
       });
-      await session?.runAllDespiteFaults(given);
+      if (session) await runDespiteFaults(session, given);
     },
   };
 }
@@ -65,6 +73,7 @@ export function damageCheck(
       return readAll(host);
     },
     oracle: (found, { marks }) => {
+      expectNothingWrong(marks);
       expectOneOf(found!, [beginning.model, ...everBegun(marks)]);
     },
     refusal: (error) => isBlockspaceError(error),

@@ -21,8 +21,10 @@ export type Mark =
   | { refused: StoreModel }
   /** Whatever was begun before `flush` was called is durable. */
   | { durable: StoreModel }
-  /** An operation was acknowledged that must not be. */
+  /** The host did what it must not do on any medium: answered wrongly, or not at all. */
   | { wrong: string }
+  /** Of what was promised something was not there after a kill. */
+  | { lost: string }
   /** A step of the workload begins. */
   | { step: number };
 
@@ -77,15 +79,21 @@ async function readByBlock(
 
 /** The models that a store may hold, the oldest first, given what the workload has said. */
 export function allowedAfter(marks: readonly unknown[]): StoreModel[] {
+  expectNothingWrong(marks);
   let allowed: StoreModel[] = [];
   for (const mark of marks as readonly Mark[]) {
     if ("candidate" in mark) allowed.push(mark.candidate);
     else if ("refused" in mark) allowed = allowed.filter((model) => model !== mark.refused);
     else if ("durable" in mark) {
       allowed = allowed.slice(Math.max(0, allowed.lastIndexOf(mark.durable)));
-    } else if ("wrong" in mark) throw new Error(mark.wrong);
+    } else if ("lost" in mark) throw new Error(mark.lost);
   }
   return allowed;
+}
+
+/** Throws what the workload has noticed itself. */
+export function expectNothingWrong(marks: readonly unknown[]): void {
+  for (const mark of marks as readonly Mark[]) if ("wrong" in mark) throw new Error(mark.wrong);
 }
 
 /**

@@ -63,6 +63,19 @@ export function rotatingSequence(index: number): Step[] {
   return steps;
 }
 
+/** Many short lives: files of the journal come round soon, and checkpoints lie far behind. */
+export function restartingSequence(index: number): Step[] {
+  const below = numbersFor(`restarting ${index}`);
+  const steps: Step[] = [];
+  for (let life = 0; life < 3 + below(5); life++) {
+    const work = ["write", "discard", "ragged", "checkpoint", "checkpoint"][below(5)]!;
+    const end = ["kill", "kill", "reopen"][below(3)]!;
+    steps.push(makeStep(work, `life ${index} ${life}`), { do: "flush" });
+    steps.push(makeStep(end, `end ${index} ${life}`));
+  }
+  return [...steps, makeStep("write", `last ${index}`), { do: "flush" }];
+}
+
 /** A long life: steps of all kinds. */
 export function longSequence(index: number, length: number): Step[] {
   const below = numbersFor(`long ${index}`);

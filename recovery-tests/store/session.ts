@@ -5,10 +5,19 @@
  * leave it. When a flush has resolved, everything before it is marked durable.
  */
 import { setImmediate as immediate } from "node:timers/promises";
-import { BlockspaceError, type Host, type Subvolume } from "blockspace";
+import { BlockspaceError, isBlockspaceError, type Host, type Subvolume } from "blockspace";
 import type { SimulatedDisk } from "blockspace/testing";
 import { BLOCK, open, pattern, type Beginning } from "./geometry.ts";
-import type { Mark, StoreModel } from "./model.ts";
+import {
+  allowedAfter,
+  difference,
+  everBegun,
+  expectOneOf,
+  type Found,
+  type Mark,
+  readAll,
+  type StoreModel,
+} from "./model.ts";
 import type { Step } from "./steps.ts";
 
 /** Steps on one subvolume that may be written. */
@@ -29,8 +38,8 @@ type OnWritable = Extract<
 
 /** Errors that a host answers with, and stays as it was. */
 const refusals = ["ENOSPC", "EBUSY", "ESTALE"];
-/** Operations after whose failure a host is to acknowledge nothing more (promise I7). */
-const final: readonly string[] = ["write", "flush", "sync", "commit"];
+/** After so many turns of the event loop nothing is under way any more. */
+const DYING_TURNS = 8;
 
 /** Names are given in order, so that the same steps make the same ones. */
 export class Session {
@@ -41,8 +50,8 @@ export class Session {
   #names = 0;
   /** Changes that failed for another reason than a refusal. */
   readonly #uncertain = new Set<StoreModel>();
-  /** A write or sync has failed since the host was opened, whoever was told. */
-  #deviceFailed = false;
+  /** The process was killed, and no other has taken its place. */
+  #isDead = false;
 
   private constructor(disk: SimulatedDisk, host: Host, model: StoreModel, prefix: string) {
     this.#prefix = prefix;
@@ -61,70 +70,24 @@ export class Session {
     prefix = "v",
   ): Promise<Session> {
     const model = beginning?.model ?? new Map<string, never>();
-    mark(disk, { candidate: model });
-    if (beginning) mark(disk, { durable: model });
+    disk.mark({ candidate: model });
+    if (beginning) disk.mark({ durable: model });
     const host = await open(disk, { create: !beginning });
-    mark(disk, { durable: model });
+    disk.mark({ durable: model });
     return new Session(disk, host, model, prefix);
   }
 
   /** Carries steps out; then flushes, so that the last one is promised, too. */
   async runAll(steps: readonly Step[]): Promise<void> {
     for (const [index, step] of steps.entries()) {
-      mark(this.disk, { step: index });
-      await this.#carryOut(step);
+      this.mark({ step: index });
+      await this.carryOut(step);
     }
     await this.run({ do: "flush" });
   }
 
-  /**
-   * The same on a disk that may fail. After the first failure the host is asked to flush: either it
-   * refuses, and then everything else must be refused as well (promise I7), or it goes on, and then
-   * the operation that failed has left no trace. After a failed write or sync it must not go on.
-   */
-  async runAllDespiteFaults(steps: readonly Step[]): Promise<void> {
-    this.#watchDevice();
-    for (const step of [...steps, { do: "flush" } as const]) {
-      const before = this.model;
-      let failed = false;
-      try {
-        await this.#carryOut(step);
-      } catch (error) {
-        expectTyped(error);
-        failed = true;
-      }
-      if (!failed && !this.#deviceFailed) continue;
-      // Whoever works in the background learns of it in this turn.
-      await immediate();
-      if (!(await this.#goesOn(failed ? before : this.model))) return this.#expectRefusals();
-    }
-    await this.#close();
-  }
-
-  /** Notes when a write or sync fails, in the foreground or in the background. */
-  #watchDevice(): void {
-    const given = this.disk.onOperation;
-    this.disk.onOperation = (operation) => {
-      const fault = given?.(operation);
-      const isFailure = fault?.type === "fail" || fault?.type === "short";
-      if (isFailure && final.includes(operation.kind)) this.#deviceFailed = true;
-      return fault;
-    };
-  }
-
-  /** A close that resolves has made everything durable. */
-  async #close(): Promise<void> {
-    const { model } = this;
-    try {
-      await this.host.close();
-      mark(this.disk, { durable: model });
-    } catch (error) {
-      expectTyped(error);
-    }
-  }
-
   /** A refusal is an answer; anything else is thrown. */
-  async #carryOut(step: Step): Promise<void> {
+  async carryOut(step: Step): Promise<void> {
     try {
       await this.run(step);
     } catch (error) {
@@ -132,48 +95,25 @@ export class Session {
     }
   }
 
-  async #goesOn(before: StoreModel): Promise<boolean> {
-    try {
-      await this.host.flush();
-    } catch (error) {
-      expectTyped(error);
-      return false;
-    }
-    if (this.#deviceFailed) {
-      mark(this.disk, { wrong: "a flush was acknowledged after a write or sync had failed (I7)" });
-    }
-    for (const model of this.#uncertain) mark(this.disk, { refused: model });
+  /** Whatever failed for another reason than a refusal has left no trace, as `before` has none. */
+  takeBack(before: StoreModel): void {
+    for (const model of this.#uncertain) this.mark({ refused: model });
     this.#uncertain.clear();
     this.model = before;
-    mark(this.disk, { durable: before });
-    return true;
+    this.mark({ durable: before });
   }
 
-  async #expectRefusals(): Promise<void> {
-    for (const what of ["flush", "checkpoint"] as const) {
-      try {
-        await this.host[what]();
-        mark(this.disk, { wrong: `${what} was acknowledged after the device had failed (I7)` });
-      } catch (error) {
-        expectTyped(error);
-      }
-    }
-    await this.#expectNoWrites();
-    await this.#close();
+  get isDead(): boolean {
+    return this.#isDead;
   }
 
-  async #expectNoWrites(): Promise<void> {
-    try {
-      const [name] = this.#writable();
-      if (name === undefined) return;
-      await this.host.get(name).write(0, new Uint8Array(1));
-      mark(this.disk, { wrong: "a write was accepted after the device had failed (I7)" });
-    } catch (error) {
-      expectTyped(error);
-    }
+  /** What the process says that is at work; nothing when it was killed. */
+  mark(value: Mark): void {
+    if (!this.#isDead) this.disk.mark(value);
   }
 
   async run(step: Step): Promise<void> {
+    if (this.#isDead) return undefined;
     switch (step.do) {
       case "together":
         await Promise.all(step.steps.map((one) => this.run(one)));
@@ -181,7 +121,7 @@ export class Session {
       case "flush": {
         const { model } = this;
         await this.host.flush();
-        mark(this.disk, { durable: model });
+        this.mark({ durable: model });
         return;
       }
       case "checkpoint":
@@ -194,6 +134,8 @@ export class Session {
         return;
       case "reopen":
         return this.#reopen();
+      case "kill":
+        return this.#kill(step);
       case "rotate":
         return this.#rotate();
       case "create":
@@ -213,9 +155,56 @@ export class Session {
   async #reopen(): Promise<void> {
     const { model } = this;
     await this.host.close();
-    mark(this.disk, { durable: model });
+    this.mark({ durable: model });
     this.host = await open(this.disk);
-    this.#deviceFailed = false;
+  }
+
+  /**
+   * Carries steps out until so many operations have reached the disk, and the process is killed
+   * there: for what is left of it every operation is in vain. Then another one opens the store. It
+   * finds all that was written, little of it durable, and what it does not find is gone for good.
+   */
+  async #kill({ after, steps }: Extract<Step, { do: "kill" }>): Promise<void> {
+    const given = this.disk.onOperation;
+    let left = after;
+    this.disk.onOperation = (operation) => {
+      this.#isDead ||= left-- <= 0;
+      return this.#isDead ? { type: "lie" } : given?.(operation);
+    };
+    try {
+      for (const step of steps) await this.carryOut(step);
+    } catch (error) {
+      if (!this.#isDead && !isBlockspaceError(error)) throw error;
+    } finally {
+      this.#isDead = true;
+      for (let turn = 0; turn < DYING_TURNS; turn++) await immediate();
+      this.disk.onOperation = given;
+    }
+    this.disk.locks.clear();
+    this.#uncertain.clear();
+    this.host = await open(this.disk);
+    this.#takeOver(await readAll(this.host));
+  }
+
+  /** Goes on with what was found; unless that is nothing that there ever was. */
+  #takeOver(found: Found): void {
+    const marks = this.disk.trace.flatMap(({ operation }) =>
+      operation.kind === "mark" ? [operation.value] : [],
+    );
+    this.#isDead = false;
+    let allowed = allowedAfter(marks);
+    try {
+      this.model = expectOneOf(found, allowed);
+    } catch (error) {
+      this.mark({ lost: String(error) });
+      allowed = everBegun(marks);
+      this.#isDead = !allowed.some((model) => difference(found, model) === undefined);
+      if (this.#isDead) return;
+      this.model = expectOneOf(found, allowed);
+    }
+    for (const model of allowed.slice(allowed.lastIndexOf(this.model) + 1)) {
+      this.mark({ refused: model });
+    }
   }
 
   /** Never wrong bytes (promise I6); what cannot be read is a typed error. */
@@ -226,13 +215,17 @@ export class Session {
     const found = await this.host.get(name).read(0, bytes.length);
     if (Buffer.compare(found, bytes) === 0) return;
     const at = found.findIndex((byte, i) => byte !== bytes[i]);
-    mark(this.disk, { wrong: `"${name}" reads ${found[at]} at byte ${at}, not ${bytes[at]}` });
+    this.mark({ wrong: `"${name}" reads ${found[at]} at byte ${at}, not ${bytes[at]}` });
   }
 
   async #rotate(): Promise<void> {
-    const files = (): string => this.disk.list("/store/journal").join();
-    const before = files();
-    for (let i = 0; i < 64 && files() === before; i++) {
+    const { trace } = this.disk;
+    const from = trace.length;
+    const hasBegunFile = (): boolean =>
+      trace.slice(from).some(({ operation: op }) => {
+        return op.kind === "write" && op.offset === 0 && op.path.startsWith("/store/journal/");
+      });
+    for (let i = 0; i < 64 && !hasBegunFile(); i++) {
       await this.run({ do: "write", on: 0, at: i * BLOCK, length: 2 * BLOCK, salt: 100 + i });
       await this.run({ do: "flush" });
     }
@@ -265,7 +258,7 @@ export class Session {
   }
 
   async #onWritable(step: OnWritable): Promise<void> {
-    const name = pick(this.#writable(), step.on);
+    const name = pick(this.writable(), step.on);
     if (name === undefined) return;
     const volume = this.host.get(name);
     const { bytes } = this.model.get(name)!;
@@ -344,7 +337,7 @@ export class Session {
     const { bytes } = this.model.get(name)!;
     const after = this.#with(name, put(bytes, offset, part));
     await this.#change(after, () => commit(durable));
-    if (durable) mark(this.disk, { durable: after });
+    if (durable) this.mark({ durable: after });
   }
 
   async #between(step: Extract<Step, { do: "twoPhase" }>): Promise<void> {
@@ -356,7 +349,7 @@ export class Session {
   }
 
   async #transact(step: Extract<Step, { do: "transact" }>): Promise<void> {
-    const [one, other] = this.#writable();
+    const [one, other] = this.writable();
     if (one === undefined || other === undefined) return;
     const data = pattern(step.salt, step.length);
     const name = this.#newName();
@@ -375,20 +368,20 @@ export class Session {
         tx.snapshot(one, name);
       }),
     );
-    mark(this.disk, { durable: after });
+    this.mark({ durable: after });
   }
 
   /** One operation: a candidate before it begins, and nothing of it when it is refused. */
   async #change(after: StoreModel, work: () => Promise<unknown>): Promise<void> {
     const before = this.model;
     this.model = after;
-    mark(this.disk, { candidate: after });
+    this.mark({ candidate: after });
     try {
       await work();
     } catch (error) {
       if (this.model === after) this.model = before;
       if (error instanceof BlockspaceError && refusals.includes(error.code)) {
-        mark(this.disk, { refused: after });
+        this.mark({ refused: after });
       } else this.#uncertain.add(after);
       throw error;
     }
@@ -398,21 +391,14 @@ export class Session {
     return new Map(this.model).set(name, { readOnly: false, bytes });
   }
 
-  #writable(): string[] {
+  /** The names of the subvolumes that may be written. */
+  writable(): string[] {
     return [...this.model].filter(([, { readOnly }]) => !readOnly).map(([name]) => name);
   }
 
   #newName(): string {
     return `${this.#prefix}${this.#names++}`;
   }
-}
-
-export function mark(disk: SimulatedDisk, value: Mark): void {
-  disk.mark(value);
-}
-
-function expectTyped(error: unknown): void {
-  if (!(error instanceof BlockspaceError)) throw error;
 }
 
 function pick<T>(from: readonly T[], index: number): T | undefined {

@@ -35,6 +35,8 @@ export type Step =
   /** One commit over two subvolumes and a snapshot. */
   | { do: "transact"; at: number; length: number; salt: number }
   | { do: "flush" | "checkpoint" | "compact" | "reopen" }
+  /** The process is killed when so many operations of the steps have reached the disk. */
+  | { do: "kill"; after: number; steps: Step[] }
   /** Writes and flushes until the journal has gone on to another file. */
   | { do: "rotate" }
   /** Steps that are begun before any of them has ended. */
@@ -83,4 +85,9 @@ export const makers: Readonly<Record<string, StepMaker>> = {
   checkpoint: () => ({ do: "checkpoint" }),
   compact: () => ({ do: "compact" }),
   reopen: () => ({ do: "reopen" }),
+  kill: (below, salt) => {
+    const last = (["flush", "flush", "checkpoint"] as const)[below(3)]!;
+    const steps: Step[] = [{ do: "write", salt, ...range(below, 3) }, { do: last }];
+    return { do: "kill", after: below(8), steps };
+  },
 };

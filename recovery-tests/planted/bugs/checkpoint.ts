@@ -10,6 +10,7 @@ export const checkpointBugs: readonly PlantedBug[] = [
     find: "await journal.recycle(former);",
     replace: "await journal.recycle(this.#environments.lsn);",
     mistake: "the journal is trimmed to the newest checkpoint, not to the older one",
+    first: 23,
   },
   {
     name: "trimmed-before-the-checkpoint",
@@ -18,6 +19,7 @@ export const checkpointBugs: readonly PlantedBug[] = [
     replace:
       "const former = this.#environments.lsn;\n            await journal.recycle(this.#parts.state.lsn);\n            await this.#write();",
     mistake: "the journal is trimmed before the checkpoint is durable",
+    first: 2,
   },
   {
     name: "checkpoint-without-data-flush",
@@ -25,13 +27,7 @@ export const checkpointBugs: readonly PlantedBug[] = [
     find: "await written;\n        await pending.flush();",
     replace: "await written;",
     mistake: "a checkpoint refers to data that is not flushed",
-  },
-  {
-    name: "checkpoint-without-data-write",
-    file: CHECKPOINTER,
-    find: "const written = pending.writeOut();",
-    replace: "const written = Promise.resolve();",
-    mistake: "a checkpoint refers to data that is only in memory",
+    first: 1,
   },
   {
     name: "failed-write-before-checkpoint-ignored",
@@ -39,6 +35,7 @@ export const checkpointBugs: readonly PlantedBug[] = [
     find: "await written;\n        await pending.flush();",
     replace: "await written.catch(() => undefined);\n        await pending.flush();",
     mistake: "a checkpoint is made although its data could not be written",
+    first: 8,
   },
   {
     name: "checkpoint-ahead-of-the-journal",
@@ -54,6 +51,7 @@ export const checkpointBugs: readonly PlantedBug[] = [
     replace:
       "this.#journalBytesAtFreeze = journal.bytesWritten;\n        const journalChecksum = await sealed;\n        const frozen = state.freeze();",
     mistake: "the state is frozen when the journal is flushed, not when the batch was sealed",
+    first: 2,
   },
   {
     name: "written-out-too-late",
@@ -62,6 +60,7 @@ export const checkpointBugs: readonly PlantedBug[] = [
     replace:
       "const frozen = state.freeze();\n        this.#journalBytesAtFreeze = journal.bytesWritten;\n        const journalChecksum = await sealed;\n        const written = pending.writeOut();",
     mistake: "what a checkpoint writes home is chosen after its state was frozen",
+    first: 2,
   },
   {
     name: "frozen-value-changed-in-place",
@@ -90,6 +89,7 @@ export const checkpointBugs: readonly PlantedBug[] = [
     find: "if (target && epoch === expected)",
     replace: "if (target)",
     mistake: "an environment that missed more than one turn is not written whole",
+    first: 23,
   },
   {
     name: "seal-not-checked",
@@ -97,6 +97,7 @@ export const checkpointBugs: readonly PlantedBug[] = [
     find: "if (checksum(kind, id, body) !== stored) {",
     replace: "if (checksum(kind, id, body) === undefined) {",
     mistake: "a value of a checkpoint is believed whatever its checksum",
+    first: 23,
   },
   {
     name: "missing-values-not-noticed",
@@ -104,6 +105,7 @@ export const checkpointBugs: readonly PlantedBug[] = [
     find: "value.allocatedBlocks === this.segments.allocated &&\n            value.busySegments === busySegments;",
     replace: "value.changedKeys === this.changedKeys.length;",
     mistake: "a checkpoint that lacks values is loaded all the same",
+    first: 23,
   },
   {
     name: "no-checkpoint-on-closing",

@@ -8,9 +8,8 @@ export const commitBugs: readonly PlantedBug[] = [
   {
     name: "acknowledged-before-the-flush",
     file: COMMITTER,
-    find: "await this.#send(batch);",
-    replace:
-      "batch.settle.resolve(this.#parts.journal.checksum);\n                await this.#send(batch);",
+    find: "batch.wanted = true;\n        this.#start();\n        await batch.done;",
+    replace: "batch.wanted = true;\n        this.#start();",
     mistake: "those who wait for a batch are told before it is durable",
   },
   {
@@ -19,6 +18,7 @@ export const commitBugs: readonly PlantedBug[] = [
     find: "const batch = this.#open.commits > 0 ? this.#open : this.#sealed.at(-1);",
     replace: "const batch = this.#open.commits > 0 ? this.#open : undefined;",
     mistake: "a flush does not wait for a batch that is on its way",
+    first: 2,
   },
   {
     name: "flush-ignores-the-queue",
@@ -26,6 +26,7 @@ export const commitBugs: readonly PlantedBug[] = [
     find: "if (!this.sequencer.idle)\n            await this.sequencer.settled();\n        if (!this.readOnly)",
     replace: "if (!this.readOnly)",
     mistake: "a flush does not wait for changes that wait for their turn",
+    first: 2,
   },
   {
     name: "data-not-flushed-before-its-frame",
@@ -33,6 +34,7 @@ export const commitBugs: readonly PlantedBug[] = [
     find: "await batch.written;\n            await pending.flush();",
     replace: "await batch.written;",
     mistake: "a frame becomes durable before the data that it refers to",
+    first: 2,
   },
   {
     name: "data-not-written-before-its-frame",
@@ -40,6 +42,7 @@ export const commitBugs: readonly PlantedBug[] = [
     find: "batch.written = this.#parts.pending.writeOut();",
     replace: "batch.written = Promise.resolve();",
     mistake: "a batch that does not carry its data does not write it either",
+    first: 2,
   },
   {
     name: "data-write-not-awaited",
@@ -47,6 +50,7 @@ export const commitBugs: readonly PlantedBug[] = [
     find: "await batch.written;\n            await pending.flush();",
     replace: "await pending.flush();",
     mistake: "data is flushed before all of it is written",
+    first: 2,
   },
   {
     name: "submitted-data-taken-for-inline",
@@ -61,6 +65,7 @@ export const commitBugs: readonly PlantedBug[] = [
     find: "await this.#tracked(cookie, writing);",
     replace: "this.#tracked(cookie, writing).catch(() => undefined);",
     mistake: "submit() resolves before its data has reached the device",
+    first: 8,
   },
   {
     name: "earlier-write-out-not-awaited",
@@ -68,6 +73,7 @@ export const commitBugs: readonly PlantedBug[] = [
     find: "Promise.all([before, mine])",
     replace: "Promise.all([mine])",
     mistake: "a write-out does not wait for the one before, which has some of its blocks",
+    first: 2,
   },
   {
     name: "pending-data-dropped-at-once",
@@ -75,13 +81,7 @@ export const commitBugs: readonly PlantedBug[] = [
     find: "this.#writing.add(block);",
     replace: "this.#writing.add(block);\n            this.#blocks.delete(pblock);",
     mistake: "data leaves memory when its write begins, not when it has ended",
-  },
-  {
-    name: "write-out-skips-the-last-run",
-    file: PENDING,
-    find: "for (const { pblock, chunks } of runs) {",
-    replace: "for (const { pblock, chunks } of runs.slice(0, -1)) {",
-    mistake: "off by one: the last run of a write-out is not written",
+    first: 2,
   },
   {
     name: "transaction-not-flushed",
@@ -100,6 +100,7 @@ export const commitBugs: readonly PlantedBug[] = [
       "            await this.#engine.submit(() => ({ ...whole, changes: [change] }), options.signal);\n" +
       "        committed();",
     mistake: "each call of a transaction is a commit of its own",
+    first: 2,
   },
   {
     name: "durable-commit-not-flushed",

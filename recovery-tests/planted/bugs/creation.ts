@@ -45,6 +45,7 @@ export const creationBugs: readonly PlantedBug[] = [
     find: "if (crc32c(blank) !== view.getUint32(CHECKSUM_AT, true)) {",
     replace: "if (crc32c(blank) === undefined) {",
     mistake: "a slot of the superblock is believed whatever its checksum",
+    first: 13,
   },
   {
     name: "second-slot-not-read",
@@ -52,5 +53,6 @@ export const creationBugs: readonly PlantedBug[] = [
     find: "for (const offset of [0, SUPERBLOCK_SLOT_SIZE]) {",
     replace: "for (const offset of [0]) {",
     mistake: "a damaged first slot of the superblock is not made up for by the second",
+    first: 13,
   },
 ];

@@ -9,6 +9,7 @@ export const failureBugs: readonly PlantedBug[] = [
     replace:
       "await device.write(frame.chunks, this.#position);\n            await device.flush().catch(() => device.flush());",
     mistake: "a failed sync of the journal is tried once more",
+    first: 9,
   },
   {
     name: "data-sync-retried",
@@ -16,6 +17,7 @@ export const failureBugs: readonly PlantedBug[] = [
     find: "this.#flushing.then(() => this.#device.flush())",
     replace: "this.#flushing.then(() => this.#device.flush().catch(() => this.#device.flush()))",
     mistake: "a failed sync of the data is tried once more",
+    first: 9,
   },
   {
     name: "failed-data-write-ignored",
@@ -24,6 +26,7 @@ export const failureBugs: readonly PlantedBug[] = [
     replace:
       "await this.#device.write(chunks, addressOf(this.#geometry, pblock)).catch(() => undefined);",
     mistake: "data whose write failed counts as written",
+    first: 8,
   },
   {
     name: "failed-journal-write-ignored",
@@ -31,6 +34,7 @@ export const failureBugs: readonly PlantedBug[] = [
     find: "this.#failure = error;\n            throw error;",
     replace: "this.#failure = error;",
     mistake: "a frame whose write failed counts as durable",
+    first: 8,
   },
   {
     name: "goes-on-after-a-failed-checkpoint",
@@ -38,6 +42,7 @@ export const failureBugs: readonly PlantedBug[] = [
     find: 'throw health.failure ?? health.fail("a checkpoint", cause);',
     replace: "throw cause;",
     mistake: "a failed checkpoint is told to its caller, and the host goes on",
+    first: 8,
   },
   {
     name: "goes-on-after-a-failed-submit",
@@ -46,6 +51,7 @@ export const failureBugs: readonly PlantedBug[] = [
     replace:
       "await this.device.write([image], addressOf(this.state.geometry, pblock));\n        }\n        catch (cause) {\n            throw cause;",
     mistake: "a failed write of staged data is told to its caller, and the host goes on",
+    first: 8,
   },
   {
     name: "goes-on-after-a-failed-journal-write",
@@ -53,6 +59,7 @@ export const failureBugs: readonly PlantedBug[] = [
     find: 'const error = this.#parts.health.fail("a journal write", cause);',
     replace: "const error = cause;",
     mistake: "a failed journal write is told to those who wait, and the host takes more changes",
+    first: 8,
   },
   {
     name: "waiters-left-alone",
@@ -60,6 +67,7 @@ export const failureBugs: readonly PlantedBug[] = [
     find: "for (const batch of [...this.#sealed, this.#open])",
     replace: "for (const batch of this.#sealed.slice(0, 1))",
     mistake: "only the first batch is told that the journal has failed",
+    first: 8,
   },
   {
     name: "rejection-unhandled",
@@ -67,6 +75,7 @@ export const failureBugs: readonly PlantedBug[] = [
     find: "written.catch(() => undefined);",
     replace: "",
     mistake: "two parts of a checkpoint may fail, and one of them is not listened to",
+    first: 8,
   },
   {
     name: "close-hides-a-failure",
@@ -74,5 +83,6 @@ export const failureBugs: readonly PlantedBug[] = [
     find: "if (failure && engine.state.lsn > engine.committer.durableLsn)\n                throw failure;",
     replace: "",
     mistake: "a failed host closes without a word, although commits are lost",
+    first: 8,
   },
 ];

@@ -19,6 +19,7 @@ export const journalBugs: readonly PlantedBug[] = [
     replace:
       "await device.write(frame.chunks, this.#position);\n            device.flush().catch(() => undefined);",
     mistake: "the journal's flush is begun and not waited for",
+    first: 9,
   },
   {
     name: "journal-flush-before-write",
@@ -33,6 +34,7 @@ export const journalBugs: readonly PlantedBug[] = [
     find: "durableLsn: this.#durableLsn,",
     replace: "durableLsn: batch.firstLsn + batch.commits - 1,",
     mistake: "a frame claims that it is durable itself",
+    first: 6,
   },
   {
     name: "durable-lsn-stands-still",
@@ -40,6 +42,7 @@ export const journalBugs: readonly PlantedBug[] = [
     find: "this.#durableLsn = batch.firstLsn + batch.commits - 1;",
     replace: "",
     mistake: "frames do not tell what was durable before them",
+    first: 13,
   },
   {
     name: "file-header-not-flushed",
@@ -70,6 +73,7 @@ export const journalBugs: readonly PlantedBug[] = [
       "        }\n        if (this.#used.length > 1) this.#spare.push(this.#used.pop());\n    }\n" +
       "    /** Checksum of the last frame written. */",
     mistake: "an opened journal writes over its newest file instead of beginning a new one",
+    first: 6,
   },
   {
     name: "recycled-one-commit-early",
@@ -77,6 +81,7 @@ export const journalBugs: readonly PlantedBug[] = [
     find: "this.#used[1].firstLsn <= lsn + 1",
     replace: "this.#used[1].firstLsn <= lsn + 2",
     mistake: "a file is recycled while the last of its commits is needed",
+    first: 23,
   },
   {
     name: "active-file-recycled",
@@ -105,6 +110,7 @@ export const journalBugs: readonly PlantedBug[] = [
     find: "header.checksum === crc32c(covered) &&",
     replace: "covered.length > 0 &&",
     mistake: "the header of a journal file is believed whatever its checksum",
+    first: 13,
   },
   {
     name: "predecessor-not-checked",
@@ -112,6 +118,7 @@ export const journalBugs: readonly PlantedBug[] = [
     find: "return header.firstLsn === this.#due && header.previous === this.#checksum;",
     replace: "return header.firstLsn === this.#due;",
     mistake: "a frame is accepted whatever frame it follows",
+    first: 6,
   },
   {
     name: "old-frames-accepted",
@@ -126,6 +133,7 @@ export const journalBugs: readonly PlantedBug[] = [
     find: "await this.#refuseDamage(place);",
     replace: "",
     mistake: "replay ends quietly before a damaged frame that was durable",
+    first: 13,
   },
   {
     name: "cut-file-taken-for-its-end",
@@ -133,6 +141,7 @@ export const journalBugs: readonly PlantedBug[] = [
     find: "if (place.file.isCut) {",
     replace: "if (place.file.isCut && place.file.size === 0) {",
     mistake: "a journal file that was cut off is read as if it ended there",
+    first: 14,
   },
   {
     name: "last-frame-never-doubted",
@@ -140,6 +149,7 @@ export const journalBugs: readonly PlantedBug[] = [
     find: "doubtful: this.#durableLsn < lsn ? this.#last : undefined,",
     replace: "doubtful: undefined,",
     mistake: "a frame that was read is taken to be durable",
+    first: 6,
   },
   {
     name: "next-file-not-read",

@@ -92,5 +92,6 @@ export const mapBugs: readonly PlantedBug[] = [
     replace:
       "{\n            relocateUnder(state.tree, root, move, mine, visited);\n            break;\n        }",
     mistake: "the cleaner moves a block for one of those who share it",
+    first: 21,
   },
 ];

@@ -10,6 +10,7 @@ export const operationBugs: readonly PlantedBug[] = [
     find: "if (crc32c(block) === fetch.checksums[i])",
     replace: "if (block.length > 0)",
     mistake: "data is handed out whatever its checksum",
+    first: 13,
   },
   {
     name: "read-past-pending-data",

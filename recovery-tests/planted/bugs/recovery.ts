@@ -14,18 +14,12 @@ export const recoveryBugs: readonly PlantedBug[] = [
     mistake: "off by one: the last commit of a frame is not replayed",
   },
   {
-    name: "checkpointed-commit-replayed-again",
-    file: "journal/reader.js",
-    find: "if (last > this.#start.lsn)",
-    replace: "if (last >= this.#start.lsn)",
-    mistake: "off by one: the last commit of the checkpoint is replayed again",
-  },
-  {
     name: "inline-data-not-restored",
     file: OPEN,
     find: "    restore(engine, replayed);\n",
     replace: "",
     mistake: "data that is only in the journal is not taken up on opening",
+    first: 6,
   },
   {
     name: "converted-data-not-restored",
@@ -40,6 +34,7 @@ export const recoveryBugs: readonly PlantedBug[] = [
     find: "if (end.doubtful)\n            engine.committer.holdUntil(engine.checkpointer.run());",
     replace: "",
     mistake: "commits become durable behind a frame that may not be",
+    first: 6,
   },
   {
     name: "doubtful-frame-not-flushed",
@@ -47,6 +42,7 @@ export const recoveryBugs: readonly PlantedBug[] = [
     find: "if (end.doubtful)\n            await journal.secure(end.doubtful);",
     replace: "",
     mistake: "a frame that may not be durable is not flushed on opening",
+    first: 23,
   },
   {
     name: "trimmed-on-opening",
@@ -54,6 +50,7 @@ export const recoveryBugs: readonly PlantedBug[] = [
     find: "await journal.recycle(environments.olderLsn);",
     replace: "await journal.recycle(environments.lsn);",
     mistake: "an opening host trims the journal to the newest checkpoint",
+    first: 23,
   },
   {
     name: "older-checkpoint-preferred",
@@ -68,6 +65,7 @@ export const recoveryBugs: readonly PlantedBug[] = [
     find: "for (const { environment } of candidates) {",
     replace: "for (const { environment } of candidates.slice(0, 1)) {",
     mistake: "the older checkpoint is not tried when the newest is damaged",
+    first: 23,
   },
   {
     name: "epoch-of-damaged-checkpoint-forgotten",
@@ -75,5 +73,6 @@ export const recoveryBugs: readonly PlantedBug[] = [
     find: "olderLsn, epoch };",
     replace: "olderLsn, epoch: environment.closing().epoch };",
     mistake: "the next checkpoint takes the epoch of a damaged one",
+    first: 23,
   },
 ];

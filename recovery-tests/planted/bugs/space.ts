@@ -11,6 +11,7 @@ export const spaceBugs: readonly PlantedBug[] = [
     find: "this.busy.add(segment * this.geometry.segmentBlocks + index, 1);",
     replace: "",
     mistake: "a block is free the moment that its last reference is gone",
+    first: 2,
   },
   {
     name: "busy-blocks-given-out",
@@ -18,6 +19,7 @@ export const spaceBugs: readonly PlantedBug[] = [
     find: "return !busy.has(segment, index) && this.#held.get(segment)?.[index] !== 1;",
     replace: "return this.#held.get(segment)?.[index] !== 1;",
     mistake: "the allocator does not look whether a block is busy",
+    first: 2,
   },
   {
     name: "staged-blocks-given-out",
@@ -34,6 +36,7 @@ export const spaceBugs: readonly PlantedBug[] = [
       "for (const [segment, bitmap] of [...this.#leaving, ...this.#former]) {\n" +
       "            const blocks = blocksSet(bitmap);\n            bitmap.fill(0);",
     mistake: "blocks come free when the newest checkpoint needs them no more, the older one does",
+    first: 23,
   },
   {
     name: "busy-not-stored-anew",
@@ -48,6 +51,7 @@ export const spaceBugs: readonly PlantedBug[] = [
     find: "segments.busy.load(id, bitmap);",
     replace: "segments.busy.load(id, new Uint8Array(bitmap.length));",
     mistake: "an opened store gives out blocks that the older checkpoint refers to",
+    first: 23,
   },
   {
     name: "hole-over-live-blocks",
@@ -98,5 +102,6 @@ export const spaceBugs: readonly PlantedBug[] = [
     find: "unwritten && !isShared(block) && !holdsData(state, block)",
     replace: "unwritten && !isShared(block)",
     mistake: "a preallocated block that held a clone's data is written in place",
+    first: 21,
   },
 ];
