@@ -1,12 +1,15 @@
 /**
  * `npm run test:recovery`: runs the whole matrix in as many processes as there are cores, and
- * prints its table. Exit code 1 when anything was violated.
+ * prints its table; then hunts the planted bugs. Exit code 1 when anything was violated.
  *
  *     --nightly          ten times as many cases
  *     --share FRACTION   that part of the cases, as 0.01
  *     --rows 1,2,7       these rows only
  *     --processes N      instead of one for each core
  *     --json FILE        the summary for programs
+ *     --only PART        matrix or planted
+ *     --bugs NAME,NAME   these planted bugs only
+ *     --write-table      also puts the table of planted bugs into the README
  */
 import { fork } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -14,6 +17,7 @@ import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { matrix, rowOf } from "./matrix.ts";
+import { runPlanted } from "./planted/run.ts";
 import { addTo, formatSummary, grouped, type RunSummary } from "./summary.ts";
 import type { Job, Message } from "./worker.ts";
 
@@ -25,9 +29,12 @@ const { values } = parseArgs({
   options: {
     nightly: { type: "boolean", default: false },
     share: { type: "string", default: "1" },
-    rows: { type: "string", default: matrix.map(({ number }) => number).join() },
+    rows: { type: "string" },
     processes: { type: "string", default: String(availableParallelism()) },
     json: { type: "string" },
+    only: { type: "string" },
+    bugs: { type: "string" },
+    "write-table": { type: "boolean", default: false },
   },
 });
 
@@ -36,8 +43,12 @@ const of = Number(values.processes);
 if (!(factor > 0) || !Number.isInteger(of) || of < 1) {
   throw new RangeError(`--share is ${values.share}, --processes ${values.processes}: more than 0`);
 }
-const rows = values.rows.split(",").map((text) => {
-  const { number, cases } = rowOf(Number(text));
+if (values.only !== undefined && values.only !== "matrix" && values.only !== "planted") {
+  throw new RangeError(`--only is ${values.only}: matrix or planted`);
+}
+const numbers = values.rows?.split(",").map(Number) ?? matrix.map(({ number }) => number);
+const rows = numbers.map((wanted) => {
+  const { number, cases } = rowOf(wanted);
   return { number, cases: Math.ceil(cases * factor) };
 });
 
@@ -50,17 +61,31 @@ process.once("SIGINT", () => {
   rmSync(scratch, { recursive: true, force: true });
   process.exit(130);
 });
-try {
-  await Promise.all(Array.from({ length: of }, (_, part) => runPart(part)));
-  summary.distinct = countDistinct();
-} finally {
-  rmSync(scratch, { recursive: true, force: true });
+if (values.only !== "planted" && !(await runMatrix())) process.exitCode = 1;
+const isWhole = values.only === undefined && values.rows === undefined;
+if ((isWhole || values.only === "planted") && !(await runPlanted(plantedOptions()))) {
+  process.exitCode = 1;
 }
-summary.seconds = (performance.now() - began) / 1000;
-if (process.stderr.isTTY) process.stderr.write("\r\x1b[K");
-console.log(formatSummary(summary));
-if (values.json !== undefined) writeFileSync(values.json, JSON.stringify(summary, undefined, 2));
-process.exitCode = summary.rows.some(({ violations }) => violations.length > 0) ? 1 : 0;
+
+async function runMatrix(): Promise<boolean> {
+  try {
+    await Promise.all(Array.from({ length: of }, (_, part) => runPart(part)));
+    summary.distinct = countDistinct();
+  } finally {
+    rmSync(scratch, { recursive: true, force: true });
+  }
+  summary.seconds = (performance.now() - began) / 1000;
+  if (process.stderr.isTTY) process.stderr.write("\r\x1b[K");
+  console.log(formatSummary(summary));
+  if (values.json !== undefined) writeFileSync(values.json, JSON.stringify(summary, undefined, 2));
+  return summary.rows.every(({ violations }) => violations.length === 0);
+}
+
+function plantedOptions(): Parameters<typeof runPlanted>[0] {
+  const names = values.bugs?.split(",");
+  const writeTable = values["write-table"] && names === undefined;
+  return { processes: of, writeTable, ...(names ? { names } : {}) };
+}
 
 function fileOf(part: number): string {
   return join(scratch, `fingerprints-${part}`);

@@ -2,22 +2,22 @@
  * The tests of the tests: hunts every planted bug with the rows of the matrix, and says what caught
  * each. Part of `npm run test:recovery`; alone with `--only planted`.
  */
-import { bugs } from "./bugs.ts";
+import { bugOf, bugs } from "./bugs.ts";
 import { type Catch, huntAll, huntOne, isBroken } from "./hunting.ts";
 import { formatCatches, writeTable } from "./table.ts";
 
-/** Most are caught within a second or two. */
+/** Of the processor; most are caught within a second or two. */
 const SECONDS_PER_BUG = 20;
 const SECONDS_WITHOUT_BUG = 5;
 
 /** True when all were caught. Prints the table, and what was seen where it matters. */
 export async function runPlanted({
   processes,
-  tables,
+  writeTable: isKept,
   names,
 }: {
   processes: number;
-  tables: boolean;
+  writeTable: boolean;
   names?: readonly string[];
 }): Promise<boolean> {
   const innocent = await huntOne(undefined, { seconds: SECONDS_WITHOUT_BUG });
@@ -25,7 +25,7 @@ export async function runPlanted({
     console.log(`the store as it is fails: row ${innocent.row}, ${storyOf(innocent)}`);
     return false;
   }
-  const chosen = names ? bugs.filter(({ name }) => names.includes(name)) : bugs;
+  const chosen = names?.map(bugOf) ?? bugs;
   let done = 0;
   const catches = await huntAll(chosen, {
     seconds: SECONDS_PER_BUG,
@@ -39,7 +39,7 @@ export async function runPlanted({
   console.log(formatCatches(catches));
   const broken = catches.filter(isBroken);
   for (const one of broken) console.log(`"${one.bug}" cannot run: ${one.message}`);
-  if (tables) writeTable(catches);
+  if (isKept) writeTable(catches);
   return broken.length === 0 && catches.every(({ row }) => row !== undefined);
 }
 

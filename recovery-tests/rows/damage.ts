@@ -9,7 +9,7 @@ import { isBlockspaceError } from "blockspace";
 import { type DiskImage, SimulatedDisk } from "blockspace/testing";
 import { crashRow, type Row, type RowResult, type RowViolation, type Share } from "../row.ts";
 import { open, usedStore } from "../store/geometry.ts";
-import { allowedAtRest, expectOneOf, readAll } from "../store/model.ts";
+import { allowedAtRest, everBegun, expectOneOf, readAll } from "../store/model.ts";
 import { longSequence, numbersFor } from "../store/sequences.ts";
 import { Session } from "../store/session.ts";
 import { unnoticed } from "./faults.ts";
@@ -54,8 +54,14 @@ function filesOf(disk: SimulatedDisk): string[] {
 
 type Below = (bound: number) => number;
 
-/** What is done to the bytes of one file at rest; the text says it. */
-function sectorDamage(disk: SimulatedDisk, below: Below): string {
+/** What was done to the bytes of one file at rest. */
+interface Damage {
+  what: string;
+  /** Nothing is left that tells what the file was: of the last journal file nobody misses a frame. */
+  isErased: boolean;
+}
+
+function sectorDamage(disk: SimulatedDisk, below: Below): Damage {
   const files = filesOf(disk);
   const path = files[below(files.length)]!;
   const verb = (["zero", "flip", "swap", "misdirect"] as const)[below(4)]!;
@@ -75,19 +81,23 @@ function sectorDamage(disk: SimulatedDisk, below: Below): string {
     if (verb === "swap" || verb === "misdirect") bytes.set(sector, other);
     return bytes;
   });
-  return where;
+  return { what: where, isErased: false };
 }
 
 /** Truncation, foreign content, or a size that nothing could fill. */
-function fileDamage(disk: SimulatedDisk, below: Below): string {
+function fileDamage(disk: SimulatedDisk, below: Below): Damage {
   const files = filesOf(disk);
   const path = files[below(files.length)]!;
   const verb = (["truncate", "truncate", "truncate", "foreign", "huge"] as const)[below(5)]!;
   const file = disk.file(path);
   const size = disk.sizeOf(file.node);
+  let isErased = verb === "foreign";
   if (verb === "huge") disk.resize(file, HUGE);
-  else if (verb === "truncate") disk.resize(file, below(size));
-  else {
+  else if (verb === "truncate") {
+    const left = below(size);
+    disk.resize(file, left);
+    isErased = left < SECTOR;
+  } else {
     const sort = below(3);
     disk.damage(path, (bytes) => {
       if (sort === 0) return bytes.map(() => below(256));
@@ -95,20 +105,20 @@ function fileDamage(disk: SimulatedDisk, below: Below): string {
       return new Uint8Array(bytes.length);
     });
   }
-  return `${verb} ${path} of ${size} bytes`;
+  return { what: `${verb} ${path} of ${size} bytes`, isErased };
 }
 
 async function damagedCase(
   index: number,
-  damage: (disk: SimulatedDisk, below: Below) => string,
+  damage: (disk: SimulatedDisk, below: Below) => Damage,
 ): Promise<{ what: string; message: string | undefined }> {
   const { image, marks } = await workedOn(index);
   const disk = new SimulatedDisk({ image });
-  const what = damage(disk, numbersFor(`damage ${index}`));
+  const { what, isErased } = damage(disk, numbersFor(`damage ${index}`));
   const left = new SimulatedDisk({ image: disk.image() });
   try {
     const host = await open(left);
-    expectOneOf(await readAll(host), allowedAtRest(marks));
+    expectOneOf(await readAll(host), isErased ? everBegun(marks) : allowedAtRest(marks));
     return { what, message: undefined };
   } catch (error) {
     return { what, message: isBlockspaceError(error) ? undefined : String(error) };
@@ -117,7 +127,7 @@ async function damagedCase(
 
 function restRow(
   row: Pick<Row, "number" | "fault" | "leaves" | "cases">,
-  damage: (disk: SimulatedDisk, below: Below) => string,
+  damage: (disk: SimulatedDisk, below: Below) => Damage,
 ): Row {
   const violationOf = async (index: number): Promise<RowViolation | undefined> => {
     const { what, message } = await damagedCase(index, damage);

@@ -94,20 +94,33 @@ export function rottenCheck(
     ...crashCheck(name, steps, beginning),
     recover: async (disk) => {
       rotNewestCheckpoint(disk, part, fingerprintOfImage(disk.start));
-      return recover(disk);
+      return recover(disk, { mayBeUnreadable: part === "a value" });
     },
     refusal: (error) => part === "a value" && isBlockspaceError(error),
   };
 }
 
-/** Opens what a crash left; `undefined` when no store is there yet. */
-export async function recover(disk: SimulatedDisk): Promise<Found | undefined> {
+/**
+ * Opens what a crash left; `undefined` when no store is there yet. A typed error in place of a block
+ * is an answer where the medium is rotten, and a loss where only the power went.
+ */
+export async function recover(
+  disk: SimulatedDisk,
+  { mayBeUnreadable = false }: { mayBeUnreadable?: boolean } = {},
+): Promise<Found | undefined> {
   if (disk.find("/store/superblock") === undefined) return createAnew(disk);
   const host = await open(disk);
   auditHost(host);
   const found = await readAll(host);
+  if (!mayBeUnreadable) expectReadable(found);
   if (fingerprintOfImage(disk.start) % GO_ON_EVERY === 0) await goOn(disk, found);
   return found;
+}
+
+function expectReadable(found: Found): void {
+  for (const [name, { errors }] of found) {
+    for (const [at, code] of errors) throw new Error(`"${name}" cannot be read at ${at}: ${code}`);
+  }
 }
 
 /** What a creation that was cut short left must not be in the way of another one. */
