@@ -72,7 +72,7 @@ function endOf(child: ChildProcess): Promise<End> {
       watch();
       if (message.type === "begun") begun = true;
       else if (message.type === "progress") last = { row: message.row, states: message.states };
-      else if (message.type === "caught") end = withoutType(message);
+      else if (message.type === "caught") end = message;
       else end = { row: undefined, states: message.states, message: "was not caught" };
     });
     child.once("error", reject);
@@ -82,10 +82,6 @@ function endOf(child: ChildProcess): Promise<End> {
       else resolve(end ?? { ...last, message: `the process ended: ${lastError(errors)}` });
     });
   });
-}
-
-function withoutType({ type: _, ...facts }: Extract<HuntMessage, { type: "caught" }>): End {
-  return facts;
 }
 
 function lastError(errors: string): string {
@@ -100,9 +96,8 @@ export async function huntAll(
   const catches: Catch[] = [];
   let next = 0;
   const lane = async (): Promise<void> => {
-    while (next < bugs.length) {
-      const at = next++;
-      const caught = await huntOne(bugs[at]!, options);
+    for (let at = next++; at < bugs.length; at = next++) {
+      const caught = await huntOne(bugs[at], options);
       catches[at] = caught;
       options.onCatch?.(caught);
     }

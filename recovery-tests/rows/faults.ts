@@ -3,11 +3,14 @@ import type { FaultKind } from "blockspace/testing";
 import { type Case, crashRow, type Row } from "../row.ts";
 import { damageCheck, faultCheck } from "../store/checks.ts";
 import { usedStore } from "../store/geometry.ts";
-import { shortSequence } from "../store/sequences.ts";
+import { shortSequence, wideSequence } from "../store/sequences.ts";
 
 /** Faults that the store is told of; what was acknowledged is there all the same. */
 async function noticed(index: number, faults: FaultKind[]): Promise<Case> {
-  const check = faultCheck("noticed faults", shortSequence(index), await usedStore());
+  // A sync that fails is the end of all that is under way, in the order in which it was begun.
+  const isWide = faults.every((fault) => fault === "sync") && index % 2 === 1;
+  const steps = isWide ? wideSequence(index) : shortSequence(index);
+  const check = faultCheck("noticed faults", steps, await usedStore());
   return {
     check,
     options: { faults, budget: { states: 4, faults: 60, statesPerFault: 4 } },

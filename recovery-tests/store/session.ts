@@ -5,8 +5,9 @@
  * leave it. When a flush has resolved, everything before it is marked durable.
  */
 import { setImmediate as immediate } from "node:timers/promises";
-import { BlockspaceError, isBlockspaceError, type Host, type Subvolume } from "blockspace";
+import { BlockspaceError, type Host, type Subvolume } from "blockspace";
 import type { SimulatedDisk } from "blockspace/testing";
+import { killedAfter } from "./kill.ts";
 import { BLOCK, open, pattern, type Beginning } from "./geometry.ts";
 import {
   allowedAfter,
@@ -18,6 +19,7 @@ import {
   readAll,
   type StoreModel,
 } from "./model.ts";
+import { pick, put, within } from "./ranges.ts";
 import type { Step } from "./steps.ts";
 
 /** Steps on one subvolume that may be written. */
@@ -38,8 +40,6 @@ type OnWritable = Extract<
 
 /** Errors that a host answers with, and stays as it was. */
 const refusals = ["ENOSPC", "EBUSY", "ESTALE"];
-/** After so many turns of the event loop nothing is under way any more. */
-const DYING_TURNS = 8;
 
 /** Names are given in order, so that the same steps make the same ones. */
 export class Session {
@@ -48,6 +48,8 @@ export class Session {
   model: StoreModel;
   readonly #prefix: string;
   #names = 0;
+  /** Changes that failed, for whatever reason. */
+  #failures = 0;
   /** Changes that failed for another reason than a refusal. */
   readonly #uncertain = new Set<StoreModel>();
   /** The process was killed, and no other has taken its place. */
@@ -165,22 +167,11 @@ export class Session {
    * finds all that was written, little of it durable, and what it does not find is gone for good.
    */
   async #kill({ after, steps }: Extract<Step, { do: "kill" }>): Promise<void> {
-    const given = this.disk.onOperation;
-    let left = after;
-    this.disk.onOperation = (operation) => {
-      this.#isDead ||= left-- <= 0;
-      return this.#isDead ? { type: "lie" } : given?.(operation);
-    };
-    try {
+    const isDead = (): boolean => this.#isDead;
+    const die = (): void => void (this.#isDead = true);
+    await killedAfter(this.disk, { after, isDead, die }, async () => {
       for (const step of steps) await this.carryOut(step);
-    } catch (error) {
-      if (!this.#isDead && !isBlockspaceError(error)) throw error;
-    } finally {
-      this.#isDead = true;
-      for (let turn = 0; turn < DYING_TURNS; turn++) await immediate();
-      this.disk.onOperation = given;
-    }
-    this.disk.locks.clear();
+    });
     this.#uncertain.clear();
     this.host = await open(this.disk);
     this.#takeOver(await readAll(this.host));
@@ -207,13 +198,19 @@ export class Session {
     }
   }
 
-  /** Never wrong bytes (promise I6); what cannot be read is a typed error. */
+  /**
+   * Never wrong bytes (promise I6); what cannot be read is a typed error. Where a change that was
+   * asked for before has failed meanwhile, it is not known what the read should find.
+   */
   async #read(on: number): Promise<void> {
     const name = pick([...this.model.keys()], on);
     if (name === undefined) return;
     const { bytes } = this.model.get(name)!;
+    const before = this.#failures;
     const found = await this.host.get(name).read(0, bytes.length);
     if (Buffer.compare(found, bytes) === 0) return;
+    await immediate();
+    if (this.#failures > before) return;
     const at = found.findIndex((byte, i) => byte !== bytes[i]);
     this.mark({ wrong: `"${name}" reads ${found[at]} at byte ${at}, not ${bytes[at]}` });
   }
@@ -379,6 +376,7 @@ export class Session {
     try {
       await work();
     } catch (error) {
+      this.#failures++;
       if (this.model === after) this.model = before;
       if (error instanceof BlockspaceError && refusals.includes(error.code)) {
         this.mark({ refused: after });
@@ -399,22 +397,4 @@ export class Session {
   #newName(): string {
     return `${this.#prefix}${this.#names++}`;
   }
-}
-
-function pick<T>(from: readonly T[], index: number): T | undefined {
-  return from[index % Math.max(1, from.length)];
-}
-
-function within(
-  { at, length }: { at: number; length: number },
-  size: number,
-): { at: number; length: number } {
-  const start = at % size;
-  return { at: start, length: Math.min(length, size - start) };
-}
-
-function put(bytes: Uint8Array, at: number, data: Uint8Array): Uint8Array {
-  const after = new Uint8Array(bytes);
-  after.set(data, at);
-  return after;
 }

@@ -19,13 +19,6 @@ export const creationBugs: readonly PlantedBug[] = [
     mistake: "the directory is not synced after the superblock got its name",
   },
   {
-    name: "names-not-synced-before-the-superblock",
-    file: STORE,
-    find: "await checkpointDirectory(parts).ensure();\n    await directory.sync();",
-    replace: "await checkpointDirectory(parts).ensure();",
-    mistake: "the superblock's name may be durable before those of data and journal",
-  },
-  {
     name: "data-label-not-flushed",
     file: STORE,
     find: "await device.write([encodeDataLabel(uuid)], 0);\n        await device.flush();",

@@ -67,7 +67,7 @@ export const failureBugs: readonly PlantedBug[] = [
     find: "for (const batch of [...this.#sealed, this.#open])",
     replace: "for (const batch of this.#sealed.slice(0, 1))",
     mistake: "only the first batch is told that the journal has failed",
-    first: 8,
+    first: 9,
   },
   {
     name: "rejection-unhandled",

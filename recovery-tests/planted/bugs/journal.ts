@@ -113,14 +113,6 @@ export const journalBugs: readonly PlantedBug[] = [
     first: 13,
   },
   {
-    name: "predecessor-not-checked",
-    file: READER,
-    find: "return header.firstLsn === this.#due && header.previous === this.#checksum;",
-    replace: "return header.firstLsn === this.#due;",
-    mistake: "a frame is accepted whatever frame it follows",
-    first: 6,
-  },
-  {
     name: "old-frames-accepted",
     file: READER,
     find: "return header.firstLsn === this.#due && header.previous === this.#checksum;",

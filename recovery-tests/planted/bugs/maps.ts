@@ -79,13 +79,6 @@ export const mapBugs: readonly PlantedBug[] = [
     mistake: "a write changes a map node that a snapshot has too",
   },
   {
-    name: "copied-node-not-counted",
-    file: "map/edit.js",
-    find: "    retainContents(tree, node);\n",
-    replace: "",
-    mistake: "the copy of a shared map node does not count what it refers to",
-  },
-  {
     name: "first-sharer-moved-only",
     file: APPLY,
     find: "relocateUnder(state.tree, root, move, mine, visited);",

@@ -1,0 +1,19 @@
+/** The small arithmetic of steps: ranges within a subvolume, bytes put into others. */
+
+export function pick<T>(from: readonly T[], index: number): T | undefined {
+  return from[index % Math.max(1, from.length)];
+}
+
+export function within(
+  { at, length }: { at: number; length: number },
+  size: number,
+): { at: number; length: number } {
+  const start = at % size;
+  return { at: start, length: Math.min(length, size - start) };
+}
+
+export function put(bytes: Uint8Array, at: number, data: Uint8Array): Uint8Array {
+  const after = new Uint8Array(bytes);
+  after.set(data, at);
+  return after;
+}
