@@ -2,7 +2,7 @@
 import { type CrashKind, crashKinds } from "blockspace/testing";
 import { type Case, crashRow, type Row } from "../row.ts";
 import { crashCheck, rottenCheck } from "../store/checks.ts";
-import { usedStore } from "../store/geometry.ts";
+import { type Beginning, usedStore, usedStoreFor } from "../store/geometry.ts";
 import type { Mark } from "../store/model.ts";
 import { rottenParts } from "../store/rotten-checkpoint.ts";
 import {
@@ -21,15 +21,20 @@ function fromStep(step: number): { from?: (mark: unknown) => boolean } {
   };
 }
 
-async function crashesOf(steps: Step[], kinds: CrashKind[], first: number): Promise<Case> {
-  const check = crashCheck("loss of power", steps, await usedStore());
+async function crashesOf(
+  steps: Step[],
+  kinds: CrashKind[],
+  first: number,
+  beginning: Beginning,
+): Promise<Case> {
+  const check = crashCheck("loss of power", steps, beginning);
   return { check, options: { model: { kinds }, ...fromStep(first) } };
 }
 
 function ofShort(kinds: CrashKind[]): (index: number) => Promise<Case> {
-  return (index) => {
+  return async (index) => {
     const steps = shortSequence(index);
-    return crashesOf(steps, kinds, steps.length - 1);
+    return crashesOf(steps, kinds, steps.length - 1, await usedStoreFor(index));
   };
 }
 
@@ -49,7 +54,12 @@ export const crashRows: readonly Row[] = [
   crashRow(
     { number: 2, fault: "any subset of the unflushed writes", leaves: "P1", cases: 1_100_000 },
     async (index) => {
-      const { check, options } = await crashesOf(wideSequence(index), ["subset"], 1);
+      const { check, options } = await crashesOf(
+        wideSequence(index),
+        ["subset"],
+        1,
+        await usedStore(),
+      );
       return { check, options: { ...options, budget: { states: STATES_PER_WIDE } } };
     },
   ),
@@ -64,16 +74,18 @@ export const crashRows: readonly Row[] = [
   crashRow(
     { number: 5, fault: "names and sizes not persisted", leaves: "P1", cases: 20_000 },
     async (index) => {
-      if (index % 4 > 0) return crashesOf(rotatingSequence(index), ["names"], 0);
+      if (index % 4 > 0) {
+        return crashesOf(rotatingSequence(index), ["names"], 0, await usedStoreFor(index));
+      }
       const check = crashCheck("creation", shortSequence(index));
       return { check, options: { model: { kinds: everyKind } } };
     },
   ),
   crashRow(
     { number: 6, fault: "recycled journal with old records", leaves: "P1", cases: 5_000 },
-    (index) => {
-      const steps = index % 2 === 0 ? rotatingSequence(index) : restartingSequence(index);
-      return crashesOf(steps, everyKind, steps.length - 3);
+    async (index) => {
+      const steps = index % 3 === 0 ? rotatingSequence(index) : restartingSequence(index);
+      return crashesOf(steps, everyKind, steps.length - 3, await usedStoreFor(index));
     },
   ),
   crashRow(
@@ -94,8 +106,9 @@ export const crashRows: readonly Row[] = [
     async (index) => {
       const sequence = rottenSequences[index % rottenSequences.length]!;
       const steps = sequence(index);
+      const beginning = sequence === wideSequence ? usedStore() : usedStoreFor(index >> 2);
       const part = rottenParts[Math.floor(index / rottenSequences.length) % rottenParts.length]!;
-      const check = rottenCheck("rotten checkpoint", steps, await usedStore(), part);
+      const check = rottenCheck("rotten checkpoint", steps, await beginning, part);
       return { check, options: { budget: { states: 100 } } };
     },
   ),

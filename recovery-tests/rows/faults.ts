@@ -2,7 +2,7 @@
 import type { FaultKind } from "blockspace/testing";
 import { type Case, crashRow, type Row } from "../row.ts";
 import { damageCheck, faultCheck } from "../store/checks.ts";
-import { usedStore } from "../store/geometry.ts";
+import { usedStore, usedStoreFor } from "../store/geometry.ts";
 import { shortSequence, wideSequence } from "../store/sequences.ts";
 
 /** Faults that the store is told of; what was acknowledged is there all the same. */
@@ -10,7 +10,8 @@ async function noticed(index: number, faults: FaultKind[]): Promise<Case> {
   // A sync that fails is the end of all that is under way, in the order in which it was begun.
   const isWide = faults.every((fault) => fault === "sync") && index % 2 === 1;
   const steps = isWide ? wideSequence(index) : shortSequence(index);
-  const check = faultCheck("noticed faults", steps, await usedStore());
+  const beginning = isWide ? usedStore() : usedStoreFor(index >> 1);
+  const check = faultCheck("noticed faults", steps, await beginning);
   return {
     check,
     options: { faults, budget: { states: 4, faults: 60, statesPerFault: 4 } },

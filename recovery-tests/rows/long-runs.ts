@@ -5,7 +5,7 @@
 import { fingerprintOfTrace, randomFrom, seedFor, SimulatedDisk } from "blockspace/testing";
 import type { Row, RowResult, RowViolation } from "../row.ts";
 import { recover } from "../store/checks.ts";
-import { usedStore } from "../store/geometry.ts";
+import { usedStoreFor } from "../store/geometry.ts";
 import { allowedAfter, expectOneOf, type StoreModel } from "../store/model.ts";
 import { longSequence, numbersFor } from "../store/sequences.ts";
 import { Session } from "../store/session.ts";
@@ -21,7 +21,7 @@ async function live(index: number): Promise<number[]> {
   const random = randomFrom(seedFor(index, "crashes"));
   const steps = longSequence(index, OPERATIONS);
   const traces: number[] = [];
-  const beginning = await usedStore();
+  const beginning = await usedStoreFor(index);
   let disk = new SimulatedDisk({ image: beginning.image, record: true });
   let { model } = beginning;
   while (steps.length > 0) {

@@ -110,10 +110,11 @@ class Faulted {
     }
   }
 
-  /** A close that resolves has made everything durable. */
+  /** A close that resolves has made everything durable that did not fail. */
   async #close(): Promise<void> {
-    const { model } = this.#session;
-    if (!(await this.#refuses((host) => host.close()))) this.#session.mark({ durable: model });
+    const { model, failures } = this.#session;
+    const isClosed = !(await this.#refuses((host) => host.close()));
+    if (isClosed && failures === 0) this.#session.mark({ durable: model });
   }
 
   #tooMuch(what: string): void {

@@ -9,19 +9,27 @@ import {
   type SimulatedHostOptions,
 } from "blockspace/testing";
 import type { Host } from "blockspace";
-import type { StoreModel } from "./model.ts";
+import type { ModelVolume, StoreModel } from "./model.ts";
 
 export const BLOCK = 512;
 /** Bytes of the subvolumes that every workload begins with. */
 export const VOLUME: number = 16 * BLOCK;
+/** Bytes of the one that takes most of the space of a tight store. */
+const FILLING = 32 * BLOCK;
 
-export const options: SimulatedHostOptions = {
+const options: SimulatedHostOptions = {
   blockSize: BLOCK,
-  capacity: 160 * BLOCK,
   journalSize: 64 * 1024,
   cacheSize: 64 * 1024,
   maxDirty: 64 * 1024,
-  geometry: { segmentBlocks: 16, nodeSize: 100 },
+};
+
+/** Room for much, or for so little that what is freed is soon used again. */
+export type Layout = "roomy" | "tight";
+
+const layouts: Record<Layout, SimulatedHostOptions> = {
+  roomy: { capacity: 160 * BLOCK, geometry: { segmentBlocks: 16, nodeSize: 100 } },
+  tight: { capacity: 64 * BLOCK, geometry: { segmentBlocks: 8, nodeSize: 100 } },
 };
 
 /** A store that has been in use: subvolumes, shared blocks, a checkpoint, a journal behind it. */
@@ -30,8 +38,13 @@ export interface Beginning {
   model: StoreModel;
 }
 
-export function open(disk: SimulatedDisk, more: SimulatedHostOptions = {}): Promise<Host> {
-  return openSimulatedHost(disk, { ...options, ...more });
+export function open(
+  disk: SimulatedDisk,
+  more: SimulatedHostOptions = {},
+  layout: Layout = "roomy",
+): Promise<Host> {
+  const made = more.create === true ? layouts[layout] : {};
+  return openSimulatedHost(disk, { ...options, ...made, ...more });
 }
 
 /** Bytes that tell where they belong: `salt` and the number of the block in every block. */
@@ -41,18 +54,27 @@ export function pattern(salt: number, length: number): Uint8Array {
   return bytes;
 }
 
-let beginning: Promise<Beginning> | undefined;
+const beginnings: Partial<Record<Layout, Promise<Beginning>>> = {};
 
 /** The store that most workloads begin with; made once. */
-export function usedStore(): Promise<Beginning> {
-  return (beginning ??= makeUsedStore());
+export function usedStore(layout: Layout = "roomy"): Promise<Beginning> {
+  return (beginnings[layout] ??= makeUsedStore(layout));
 }
 
-async function makeUsedStore(): Promise<Beginning> {
+/** By turns one and the other. */
+export function usedStoreFor(index: number): Promise<Beginning> {
+  return usedStore(index % 2 === 0 ? "roomy" : "tight");
+}
+
+async function makeUsedStore(layout: Layout): Promise<Beginning> {
   const disk = new SimulatedDisk();
-  const host = await open(disk, { create: true });
+  const host = await open(disk, { create: true }, layout);
   const a = await host.create("a", { size: VOLUME });
   const b = await host.create("b", { size: VOLUME });
+  if (layout === "tight") {
+    const rest = await host.create("z", { size: FILLING });
+    await rest.write(0, pattern(5, FILLING));
+  }
   await a.write(0, pattern(1, VOLUME / 2));
   await b.write(4 * BLOCK, pattern(2, VOLUME / 2));
   await host.snapshot("a", "s");
@@ -61,19 +83,15 @@ async function makeUsedStore(): Promise<Beginning> {
   await host.flush();
   await b.write(5 * BLOCK, pattern(4, BLOCK));
   await host.close();
-  const volumes = new Map([
-    ["a", { readOnly: false, bytes: await bytesOf(disk, "a") }],
-    ["b", { readOnly: false, bytes: await bytesOf(disk, "b") }],
-    ["s", { readOnly: true, bytes: await bytesOf(disk, "s") }],
-  ]);
-  return { image: disk.image(), model: volumes };
+  return { image: disk.image(), model: await modelOf(disk) };
 }
 
-async function bytesOf(disk: SimulatedDisk, name: string): Promise<Uint8Array> {
+async function modelOf(disk: SimulatedDisk): Promise<StoreModel> {
   const host = await open(new SimulatedDisk({ image: disk.image() }), { readOnly: true });
-  try {
-    return await host.get(name).read(0, VOLUME);
-  } finally {
-    await host.close();
+  const volumes = new Map<string, ModelVolume>();
+  for (const { name, size, readOnly } of host.list()) {
+    volumes.set(name, { readOnly, bytes: await host.get(name).read(0, size) });
   }
+  await host.close();
+  return volumes;
 }

@@ -67,10 +67,12 @@ export function rotatingSequence(index: number): Step[] {
 export function restartingSequence(index: number): Step[] {
   const below = numbersFor(`restarting ${index}`);
   const steps: Step[] = [];
-  for (let life = 0; life < 3 + below(5); life++) {
-    const work = ["write", "discard", "ragged", "checkpoint", "checkpoint"][below(5)]!;
-    const end = ["kill", "kill", "reopen"][below(3)]!;
-    steps.push(makeStep(work, `life ${index} ${life}`), { do: "flush" });
+  for (let life = 0; life < 4 + below(5); life++) {
+    const work = ["write", "discard", "overwrite", "rotate", "checkpoint"][below(5)]!;
+    const end = ["kill", "reopen", "checkpoint"][below(3)]!;
+    steps.push(work === "rotate" ? { do: work } : makeStep(work, `life ${index} ${life}`));
+    if (below(2) === 0) steps.push(makeStep("write", `more ${index} ${life}`));
+    steps.push({ do: "flush" });
     steps.push(makeStep(end, `end ${index} ${life}`));
   }
   return [...steps, makeStep("write", `last ${index}`), { do: "flush" }];

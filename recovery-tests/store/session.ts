@@ -49,7 +49,7 @@ export class Session {
   readonly #prefix: string;
   #names = 0;
   /** Changes that failed, for whatever reason. */
-  #failures = 0;
+  failures = 0;
   /** Changes that failed for another reason than a refusal. */
   readonly #uncertain = new Set<StoreModel>();
   /** The process was killed, and no other has taken its place. */
@@ -206,11 +206,11 @@ export class Session {
     const name = pick([...this.model.keys()], on);
     if (name === undefined) return;
     const { bytes } = this.model.get(name)!;
-    const before = this.#failures;
+    const before = this.failures;
     const found = await this.host.get(name).read(0, bytes.length);
     if (Buffer.compare(found, bytes) === 0) return;
     await immediate();
-    if (this.#failures > before) return;
+    if (this.failures > before) return;
     const at = found.findIndex((byte, i) => byte !== bytes[i]);
     this.mark({ wrong: `"${name}" reads ${found[at]} at byte ${at}, not ${bytes[at]}` });
   }
@@ -376,7 +376,7 @@ export class Session {
     try {
       await work();
     } catch (error) {
-      this.#failures++;
+      this.failures++;
       if (this.model === after) this.model = before;
       if (error instanceof BlockspaceError && refusals.includes(error.code)) {
         this.mark({ refused: after });

@@ -27,6 +27,7 @@ export const recoveryBugs: readonly PlantedBug[] = [
     find: '(record.type !== "remap" && record.type !== "convert")',
     replace: '(record.type !== "remap")',
     mistake: "data of writes to preallocated blocks is not taken up on opening",
+    first: 1,
   },
   {
     name: "doubtful-frame-not-waited-for",
@@ -65,14 +66,6 @@ export const recoveryBugs: readonly PlantedBug[] = [
     find: "for (const { environment } of candidates) {",
     replace: "for (const { environment } of candidates.slice(0, 1)) {",
     mistake: "the older checkpoint is not tried when the newest is damaged",
-    first: 23,
-  },
-  {
-    name: "epoch-of-damaged-checkpoint-forgotten",
-    file: REPLAY,
-    find: "olderLsn, epoch };",
-    replace: "olderLsn, epoch: environment.closing().epoch };",
-    mistake: "the next checkpoint takes the epoch of a damaged one",
     first: 23,
   },
 ];

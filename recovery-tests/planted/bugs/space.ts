@@ -11,7 +11,7 @@ export const spaceBugs: readonly PlantedBug[] = [
     find: "this.busy.add(segment * this.geometry.segmentBlocks + index, 1);",
     replace: "",
     mistake: "a block is free the moment that its last reference is gone",
-    first: 2,
+    first: 1,
   },
   {
     name: "busy-blocks-given-out",
@@ -19,7 +19,7 @@ export const spaceBugs: readonly PlantedBug[] = [
     find: "return !busy.has(segment, index) && this.#held.get(segment)?.[index] !== 1;",
     replace: "return this.#held.get(segment)?.[index] !== 1;",
     mistake: "the allocator does not look whether a block is busy",
-    first: 2,
+    first: 1,
   },
   {
     name: "staged-blocks-given-out",
@@ -27,6 +27,7 @@ export const spaceBugs: readonly PlantedBug[] = [
     find: "return !busy.has(segment, index) && this.#held.get(segment)?.[index] !== 1;",
     replace: "return !busy.has(segment, index);",
     mistake: "the allocator does not look whether a block is held",
+    first: 21,
   },
   {
     name: "busy-one-generation-too-short",
@@ -44,6 +45,7 @@ export const spaceBugs: readonly PlantedBug[] = [
     find: "this.#frozen = this.#current;\n        this.#current = new Map();",
     replace: "this.#frozen = new Map();",
     mistake: "blocks that were freed before a checkpoint never come free",
+    first: 1,
   },
   {
     name: "busy-forgotten-on-opening",
