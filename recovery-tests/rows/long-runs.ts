@@ -24,14 +24,23 @@ async function live(index: number): Promise<number[]> {
   const beginning = await usedStoreFor(index);
   let disk = new SimulatedDisk({ image: beginning.image, record: true });
   let { model } = beginning;
+  /** What a crash may leave before the next host has opened the store. */
+  let before: readonly StoreModel[] = [model];
   while (steps.length > 0) {
     const some = steps.splice(0, 5 + below(40));
     const cutAfter = below(3) === 0 ? Infinity : 1 + below(120);
-    await work(disk, model, some, { cutAfter, prefix: `${traces.length}.` });
+    await work(disk, { model, isDurable: before.length === 1 }, some, {
+      cutAfter,
+      prefix: `${traces.length}.`,
+    });
     traces.push(fingerprintOfTrace(disk.trace));
-    const allowed = allowedAfter([{ candidate: model }, ...marksOn(disk)]);
-    disk = below(4) === 0 ? disk.killed({ record: true }) : disk.crash(random, { record: true });
+    const uncertain = before.map((candidate) => ({ candidate }));
+    const allowed = allowedAfter([...uncertain, ...marksOn(disk)]);
+    const isKilled = below(4) === 0;
+    disk = isKilled ? disk.killed({ record: true }) : disk.crash(random, { record: true });
     model = await recoveredModel(disk, allowed);
+    // A kill makes nothing durable: until the next host says so, less may be left than was found.
+    before = isKilled ? [...allowed.slice(0, allowed.indexOf(model)), model] : [model];
   }
   return traces;
 }
@@ -39,7 +48,7 @@ async function live(index: number): Promise<number[]> {
 /** Carries steps out until they are done or the power goes. */
 async function work(
   disk: SimulatedDisk,
-  model: StoreModel,
+  beginning: { model: StoreModel; isDurable: boolean },
   steps: readonly Step[],
   { cutAfter, prefix }: { cutAfter: number; prefix: string },
 ): Promise<void> {
@@ -48,7 +57,7 @@ async function work(
     if (left-- <= 0) throw new PowerLoss();
   };
   try {
-    const session = await Session.begin(disk, { model }, prefix);
+    const session = await Session.begin(disk, beginning, prefix);
     await session.runAll(steps);
   } catch (error) {
     if (left > 0) throw error;

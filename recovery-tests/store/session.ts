@@ -68,12 +68,12 @@ export class Session {
    */
   static async begin(
     disk: SimulatedDisk,
-    beginning?: Pick<Beginning, "model">,
+    beginning?: Pick<Beginning, "model"> & { isDurable?: boolean },
     prefix = "v",
   ): Promise<Session> {
     const model = beginning?.model ?? new Map<string, never>();
     disk.mark({ candidate: model });
-    if (beginning) disk.mark({ durable: model });
+    if (beginning && beginning.isDurable !== false) disk.mark({ durable: model });
     const host = await open(disk, { create: !beginning });
     disk.mark({ durable: model });
     return new Session(disk, host, model, prefix);
@@ -174,7 +174,12 @@ export class Session {
     });
     this.#uncertain.clear();
     this.host = await open(this.disk);
-    this.#takeOver(await readAll(this.host));
+    const found = await readAll(this.host);
+    // Who cannot read it does not know what is left; a device that fails may fail here, too.
+    for (const [name, { errors }] of found) {
+      for (const [at] of errors) throw new BlockspaceError("EIO", `"${name}" at ${at}`);
+    }
+    this.#takeOver(found);
   }
 
   /** Goes on with what was found; unless that is nothing that there ever was. */
