@@ -53,6 +53,7 @@ export function faultCheck(
 ): CrashCheck<Found | undefined, Step> {
   return {
     ...crashCheck(name, steps, beginning),
+    recover: (disk) => recover(disk, { hasFailed: true }),
     workload: async (disk, given) => {
       const session = await Session.begin(disk, beginning).catch((error: unknown) => {
         if (!isBlockspaceError(error)) throw error;
@@ -105,17 +106,26 @@ export function rottenCheck(
   };
 }
 
+interface RecoverOptions {
+  mayBeUnreadable?: boolean;
+  /**
+   * A sync has failed: the newest checkpoint may hold what the journal has lost, which is damage to
+   * the second copy, and nothing else.
+   */
+  hasFailed?: boolean;
+}
+
 /**
  * Opens what a crash left; `undefined` when no store is there yet. A typed error in place of a block
  * is an answer where the medium is rotten, and a loss where only the power went.
  */
 export async function recover(
   disk: SimulatedDisk,
-  { mayBeUnreadable = false }: { mayBeUnreadable?: boolean } = {},
+  { mayBeUnreadable = false, hasFailed = false }: RecoverOptions = {},
 ): Promise<Found | undefined> {
   if (disk.find("/store/superblock") === undefined) return createAnew(disk);
   const number = fingerprintOfImage(disk.start);
-  if (number % CHECK_EVERY === 0) await expectClean(disk.start);
+  if (!hasFailed && number % CHECK_EVERY === 0) await expectClean(disk.start);
   const host = await open(disk);
   auditHost(host);
   const found = await readAll(host);

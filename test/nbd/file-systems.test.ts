@@ -1,7 +1,7 @@
 /**
  * Real file systems on served subvolumes: made, filled, snapshotted while they are busy, killed under
  * a writer. nbdfuse and a loop device bring them to the kernel; where those are not to be had, every
- * test here is skipped by name. `BLOCKSPACE_KILLS` sets how often the server is killed.
+ * test here is skipped by name. `BLOCKSPACE_SERVER_KILLS` sets how often the server is killed.
  */
 import { once } from "node:events";
 import { cpSync, mkdirSync, readFileSync } from "node:fs";
@@ -16,7 +16,7 @@ import { lendFile } from "./lent-file.ts";
 import { type ServedProcess, serveStore } from "./served-process.ts";
 
 const at = scratch();
-const KILLS = Number(process.env["BLOCKSPACE_KILLS"] ?? 2);
+const KILLS = Number(process.env["BLOCKSPACE_SERVER_KILLS"] ?? 2);
 const source = fileURLToPath(new URL("../../src", import.meta.url));
 const SIZE = 400 * 2 ** 20;
 
