@@ -14,7 +14,7 @@ const examples = fileURLToPath(new URL("../../examples/", import.meta.url));
 
 const expected: Readonly<Record<string, readonly string[]>> = {
   "check-a-log.ts": [
-    "careless, 29 different crash states:",
+    "careless, 31 different crash states:",
     "  prefix: red should be there, and undefined is",
     "  subset: red should be there, and undefined is",
     "  names: red should be there, and undefined is",
