@@ -1,5 +1,5 @@
 /**
- * The hunt for one planted bug: rows of the matrix, the cheap ones first, in shares that grow, until
+ * The hunt for one planted bug: rows of the matrix, the cheap ones first, in growing shares, until
  * something is violated or the time is over. A process of its own, which the bug was planted in.
  */
 import { rowOf } from "../matrix.ts";

@@ -40,8 +40,10 @@ function markdown(catches: readonly Catch[]): string {
     ]),
   ];
   const widths = rows[0]!.map((_, i) => Math.max(...rows.map((row) => row[i]!.length)));
-  const line = (row: readonly string[]): string =>
-    `| ${row.map((cell, i) => (i < 2 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))).join(" | ")} |`;
+  const line = (row: readonly string[]): string => {
+    const cells = row.map((cell, i) => cell[i < 2 ? "padEnd" : "padStart"](widths[i]!));
+    return `| ${cells.join(" | ")} |`;
+  };
   const rule = widths.map((width, i) => "-".repeat(i < 2 ? width : width - 1) + (i < 2 ? "" : ":"));
   return [line(rows[0]!), line(rule), ...rows.slice(1).map(line)].join("\n");
 }

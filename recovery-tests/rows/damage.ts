@@ -57,7 +57,7 @@ type Below = (bound: number) => number;
 /** What was done to the bytes of one file at rest. */
 interface Damage {
   what: string;
-  /** Nothing is left that tells what the file was: of the last journal file nobody misses a frame. */
+  /** Nothing tells any more what the file was: of the last journal file nobody misses a frame. */
   isErased: boolean;
   /** There is a second copy: the store must open, and hold all that it held. */
   mustOpen: boolean;

@@ -116,8 +116,8 @@ interface RecoverOptions {
 }
 
 /**
- * Opens what a crash left; `undefined` when no store is there yet. A typed error in place of a block
- * is an answer where the medium is rotten, and a loss where only the power went.
+ * Opens what a crash left; `undefined` when no store is there yet. A typed error in place of a
+ * block is an answer where the medium is rotten, and a loss where only the power went.
  */
 export async function recover(
   disk: SimulatedDisk,

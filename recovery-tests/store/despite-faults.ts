@@ -15,7 +15,7 @@ const final: readonly Operation["kind"][] = ["write", "flush", "sync", "commit"]
 /** Nothing on a simulated disk takes time: what has not ended by then never will. */
 const HANG_TURNS = 20_000;
 
-/** Marks as wrong what a host must not do, whatever its disk does: hang, or throw what is no answer. */
+/** Marks as wrong what no host may do, whatever its disk does: hang, throw what is no answer. */
 export async function runDespiteFaults(session: Session, steps: readonly Step[]): Promise<void> {
   let hasEnded = false;
   const run = new Faulted(session).run(steps).then(

@@ -98,8 +98,8 @@ export function expectNothingWrong(marks: readonly unknown[]): void {
 
 /**
  * The models that a store may hold whose medium was damaged when all work was done: the last one,
- * or, since nothing follows the last frame of the journal that proves it to have been durable, those
- * from the last promise before it on (promise I10).
+ * or, since nothing follows the last frame of the journal that proves it to have been durable,
+ * those from the last promise before it on (promise I10).
  */
 export function allowedAtRest(marks: readonly unknown[]): StoreModel[] {
   const end = allowedAfter(marks).at(-1)!;

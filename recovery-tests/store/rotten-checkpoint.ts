@@ -1,6 +1,6 @@
 /**
- * Damage to the newest checkpoint of a store on a simulated disk: what LMDB does not notice, and the
- * store must. The kinds of values are those of FORMAT.md.
+ * Damage to the newest checkpoint of a store on a simulated disk: what LMDB does not notice, and
+ * the store must. The kinds of values are those of FORMAT.md.
  */
 import type { SimulatedDisk } from "blockspace/testing";
 

@@ -20,23 +20,7 @@ import {
   type StoreModel,
 } from "./model.ts";
 import { pick, put, within } from "./ranges.ts";
-import type { Step } from "./steps.ts";
-
-/** Steps on one subvolume that may be written. */
-type OnWritable = Extract<
-  Step,
-  {
-    do:
-      | "write"
-      | "discard"
-      | "writeZeroes"
-      | "preallocate"
-      | "resize"
-      | "rollback"
-      | "twoPhase"
-      | "abandon";
-  }
->;
+import type { OnWritable, Step } from "./steps.ts";
 
 /** Errors that a host answers with, and stays as it was. */
 const refusals = ["ENOSPC", "EBUSY", "ESTALE"];

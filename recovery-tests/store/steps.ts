@@ -42,6 +42,22 @@ export type Step =
   /** Steps that are begun before any of them has ended. */
   | { do: "together"; steps: Step[] };
 
+/** Steps on one subvolume that may be written. */
+export type OnWritable = Extract<
+  Step,
+  {
+    do:
+      | "write"
+      | "discard"
+      | "writeZeroes"
+      | "preallocate"
+      | "resize"
+      | "rollback"
+      | "twoPhase"
+      | "abandon";
+  }
+>;
+
 /** The kinds of steps that sequences are made of, each with its own way to choose numbers. */
 export type StepMaker = (below: (bound: number) => number, salt: number) => Step;
 

@@ -165,6 +165,8 @@ export const filesAreShort: Rule = (files) => {
     for (const [index, line] of lines.entries()) {
       const columns = Array.from(line).length;
       const allowed = path.startsWith("test/") ? maxTestColumns : maxColumns;
+      // What a planted bug replaces is quoted as it stands.
+      if (path.startsWith("recovery-tests/planted/bugs/")) continue;
       if (columns > allowed) findings.push(`${path}:${index + 1}: ${columns} columns`);
     }
   }

@@ -1,4 +1,4 @@
-/** Mistakes in checkpoints. */
+/** Mistakes in checkpoints: what they hold, and when they are made. */
 import type { PlantedBug } from "../bug.ts";
 
 const CHECKPOINTER = "host/checkpointer.js";

@@ -35,7 +35,7 @@ export const recoveryBugs: readonly PlantedBug[] = [
     find: "if (end.doubtful)\n            engine.committer.holdUntil(engine.checkpointer.run());",
     replace: "",
     mistake: "commits become durable behind a frame that may not be",
-    first: 6,
+    first: 9,
   },
   {
     name: "doubtful-frame-not-flushed",
