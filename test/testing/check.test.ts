@@ -151,6 +151,28 @@ describe("the options of a check", () => {
     expect([second.states, second.distinct]).toEqual([first.states, 0]);
   });
 
+  it("recover a state once however often it comes up, and ask the oracle each time", async () => {
+    const check = checkOf();
+    let asked = 0;
+    const started: SimulatedDisk[] = [];
+    const counting: typeof check = {
+      ...check,
+      recover: (disk) => {
+        started.push(disk);
+        disk.mark("recovered");
+        return check.recover(disk);
+      },
+      oracle: (found, moment) => {
+        asked++;
+        return check.oracle(found, moment);
+      },
+    };
+    const report = await checkCrashConsistency(counting, quick);
+    expect(started.length).toBe(report.distinct);
+    expect(asked).toBe(report.states);
+    expect(started.every(({ trace }) => trace.length === 0)).toBe(true);
+  });
+
   it("leave out the points before a mark, not the mark itself", async () => {
     const check = checkOf();
     const begins = (value: number) => ({

@@ -217,6 +217,18 @@ describe("rule 3, the order of names and of sizes", () => {
     expect(made.after(",n3-")).toEqual({ b: "", c: "" });
   });
 
+  it("stays certain when a sync fails that came after the one that covered it", () => {
+    const made = new HandMade(imageOf({ a: "" }, ["f"]));
+    const slow = made.late(made.create(ROOT, "b", 2));
+    made.rename([ROOT, "a"], [100, "c"], 1);
+    made.sync(100);
+    made.sync(100, true);
+    made.done(slow);
+    expect(made.after("!")).toEqual({ "f/": "", "f/c": "" });
+    made.sync(100);
+    expect(made.after("!")).toEqual({ b: "", "f/": "", "f/c": "" });
+  });
+
   it("does not let a sync wait for what is under way in another folder", () => {
     const made = new HandMade(imageOf({}, ["f", "g"]));
     made.late(made.create(100, "a", 1));

@@ -196,6 +196,7 @@ describe("the choice of crash states", () => {
     const made = new HandMade();
     made.create(ROOT, "a", 1);
     made.write(1, "x", 0, 1);
+    made.write(1, "y");
     const all = ["", ",n0-", ",s1-", ",n0-,s1-"].flatMap((fates) => [
       `2${fates}`,
       `2!${fates.replaceAll("-", "+")}`,

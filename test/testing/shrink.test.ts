@@ -75,6 +75,44 @@ describe("a violation made small", () => {
     expect(formatVectors(small.crashCase.vectors)).toBe("5,d1-");
   });
 
+  it("keeps all that must be lost together, and says it in the shorter way", async () => {
+    const steps = [0, 1, 2, 3, 4];
+    const two = { ...bytesAt((text) => text.startsWith("0..3")), steps: [] };
+    const run = await record(
+      bytesAt(() => false),
+      steps,
+    );
+    const small = async (check: typeof two, vector: string): Promise<string> => {
+      const found = { steps: [], run, crashCase: { vectors: parseVectors(vector) } };
+      return formatVectors((await shrink(check, {}, found)).crashCase.vectors);
+    };
+    expect(await small(two, "5,d1-,d2-,d4-")).toBe("5,d1-,d2-");
+    const all = { ...bytesAt((text) => text === "01234."), steps: [] };
+    expect(await small(all, "5!,d0+,d1+,d2+,d3+,d4+")).toBe("5");
+  });
+
+  it("has no steps with which the workload would fail", async () => {
+    const check = bytesAt((text) => text.includes("4"));
+    const dependent: typeof check = {
+      ...check,
+      async workload(disk, steps) {
+        await check.workload(disk, steps);
+        if (!steps.includes(2)) throw new Error("step 2 is missing");
+      },
+    };
+    expect(await smallest(dependent, "6")).toEqual({ steps: [2, 4], vector: "2" });
+  });
+
+  it("stands in the report, with the steps that it takes", async () => {
+    const check = bytesAt((text) => text.includes("1") && text.includes("4"));
+    const { violations } = await checkCrashConsistency(check, { budget: { violations: 1 } });
+    expect(violations[0]).toMatchObject({
+      vector: "5",
+      smallestSteps: [1, 4],
+      smallestVector: "2",
+    });
+  });
+
   it("is the crash alone where that violates without one in the recovery from it", async () => {
     const check = { ...bytesAt((text) => text.includes("2")), steps: [] };
     const run = await record(check, [0, 1, 2]);
@@ -110,6 +148,10 @@ describe("a violation made small", () => {
   it("leaves the steps alone where a fault is named by the number of its operation", async () => {
     const check = checkOf(flawsUnderFaults["tries a failed sync again"]);
     const report = await checkCrashConsistency(check, { faults: ["sync"] });
+    const always = checkOf(flaws["does not sync the folder"]);
+    const budget = { states: 0, violations: 1 };
+    const other = await checkCrashConsistency(always, { faults: ["sync"], budget });
+    expect(other.violations).toMatchObject([{ smallestSteps: [1, 2, 3] }]);
     for (const { smallestSteps, smallestVector, vector } of report.violations) {
       expect(smallestSteps).toEqual([1, 2, 3]);
       expect(smallestVector.split("|")[0]).toBe(vector.split("|")[0]);
