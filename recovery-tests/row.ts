@@ -104,7 +104,7 @@ export function crashRow(
 /** A few states of a workload, found without looking at all that there are. */
 function sampleOf(states: number): Pick<CheckOptions, "budget" | "model"> {
   return {
-    budget: { violations: 1, states, faults: 3 * states, statesPerFault: 1 },
+    budget: { violations: 1, states, faults: 3 * states, statesPerFault: 3 },
     model: { exhaustiveUnits: 3, subsetSamples: 6, tearSamples: 3, recoverySamples: 1 },
   };
 }

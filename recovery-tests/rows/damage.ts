@@ -57,7 +57,10 @@ type Below = (bound: number) => number;
 /** What was done to the bytes of one file at rest. */
 interface Damage {
   what: string;
-  /** Nothing tells any more what the file was: of the last journal file nobody misses a frame. */
+  /**
+   * So much is gone that nothing proves a frame of the journal to be missing: a whole file, or two
+   * sectors, which may be of the last frame and of the one that speaks for it.
+   */
   isErased: boolean;
   /** There is a second copy: the store must open, and hold all that it held. */
   mustOpen: boolean;
@@ -85,7 +88,7 @@ function sectorDamage(disk: SimulatedDisk, below: Below): Damage {
   });
   const hitsOneSlot = verb === "zero" || verb === "flip";
   const mustOpen = path === "/store/superblock" && hitsOneSlot;
-  return { what: where, isErased: false, mustOpen };
+  return { what: where, isErased: verb === "swap", mustOpen };
 }
 
 /** Truncation, foreign content, or a size that nothing could fill. */

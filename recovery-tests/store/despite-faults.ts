@@ -14,6 +14,7 @@ import type { Step } from "./steps.ts";
 const final: readonly Operation["kind"][] = ["write", "flush", "sync", "commit"];
 /** Nothing on a simulated disk takes time: what has not ended by then never will. */
 const HANG_TURNS = 20_000;
+const KILL: Step = { do: "kill", after: 0, steps: [] };
 
 /** Marks as wrong what no host may do, whatever its disk does: hang, throw what is no answer. */
 export async function runDespiteFaults(session: Session, steps: readonly Step[]): Promise<void> {
@@ -58,9 +59,20 @@ class Faulted {
       // Whoever works in the background learns of it in this turn.
       await immediate();
       const goesOn = await this.#goesOn(isRefused ? before : session.model);
-      if (!goesOn) return this.#expectRefusals();
+      if (!goesOn) {
+        await this.#expectRefusals();
+        return this.#startOver();
+      }
     }
     await this.#close();
+  }
+
+  /** A host that has failed is to be opened again: what it left in the system's cache is there. */
+  async #startOver(): Promise<void> {
+    const write = { do: "write", on: 0, at: 0, length: 700, salt: 77 } as const;
+    for (const step of [KILL, write, { do: "flush" } as const]) {
+      if (await this.#refuses(() => this.#session.carryOut(step))) return;
+    }
   }
 
   get #hasFailed(): boolean {

@@ -4,6 +4,7 @@
  */
 import type { Host } from "blockspace";
 import { BlockspaceError } from "blockspace";
+import type { SimulatedDisk } from "blockspace/testing";
 
 export interface ModelVolume {
   bytes: Uint8Array;
@@ -75,6 +76,11 @@ async function readByBlock(
     }
   }
   return bytes;
+}
+
+/** What the workload has said so far on a disk that records. */
+export function marksOn({ trace }: SimulatedDisk): unknown[] {
+  return trace.flatMap(({ operation }) => (operation.kind === "mark" ? [operation.value] : []));
 }
 
 /** The models that a store may hold, the oldest first, given what the workload has said. */

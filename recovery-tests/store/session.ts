@@ -16,10 +16,11 @@ import {
   expectOneOf,
   type Found,
   type Mark,
+  marksOn,
   readAll,
   type StoreModel,
 } from "./model.ts";
-import { pick, put, within } from "./ranges.ts";
+import { allOf, pick, put, within } from "./ranges.ts";
 import type { OnWritable, Step } from "./steps.ts";
 
 /** Errors that a host answers with, and stays as it was. */
@@ -102,8 +103,7 @@ export class Session {
     if (this.#isDead) return undefined;
     switch (step.do) {
       case "together":
-        await Promise.all(step.steps.map((one) => this.run(one)));
-        return;
+        return allOf(step.steps.map((one) => this.run(one)));
       case "flush": {
         const { model } = this;
         await this.host.flush();
@@ -168,9 +168,7 @@ export class Session {
 
   /** Goes on with what was found; unless that is nothing that there ever was. */
   #takeOver(found: Found): void {
-    const marks = this.disk.trace.flatMap(({ operation }) =>
-      operation.kind === "mark" ? [operation.value] : [],
-    );
+    const marks = marksOn(this.disk);
     this.#isDead = false;
     let allowed = allowedAfter(marks);
     try {

@@ -80,6 +80,14 @@ export const makers: Readonly<Record<string, StepMaker>> = {
   discard: (below) => ({ do: "discard", ...range(below, 6) }),
   writeZeroes: (below) => ({ do: "writeZeroes", ...ragged(below) }),
   preallocate: (below) => ({ do: "preallocate", ...range(below, 6) }),
+  prepared: (below, salt) => {
+    const where = range(below, 4);
+    const steps: Step[] = [
+      { do: "preallocate", ...where },
+      { do: "write", salt, ...where },
+    ];
+    return { do: "together", steps };
+  },
   shrink: (below) => ({ do: "resize", on: below(2), size: (1 + below(12)) * BLOCK }),
   cut: (below) => ({ do: "resize", on: below(2), size: 1 + below(12 * BLOCK) }),
   grow: (below) => ({ do: "resize", on: below(2), size: (17 + below(12)) * BLOCK }),
