@@ -33,9 +33,8 @@ export class Session {
   model: StoreModel;
   readonly #prefix: string;
   #names = 0;
-  /** Changes that failed, for whatever reason. */
+  /** Changes that failed; and those of them that failed for another reason than a refusal. */
   failures = 0;
-  /** Changes that failed for another reason than a refusal. */
   readonly #uncertain = new Set<StoreModel>();
   /** The process was killed, and no other has taken its place. */
   #isDead = false;
@@ -64,7 +63,7 @@ export class Session {
     return new Session(disk, host, model, prefix);
   }
 
-  /** Carries steps out; then flushes, so that the last one is promised, too. */
+  /** Carries steps out; then flushes, so that the last is promised, too. */
   async runAll(steps: readonly Step[]): Promise<void> {
     for (const [index, step] of steps.entries()) {
       this.mark({ step: index });
