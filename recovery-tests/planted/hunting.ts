@@ -76,9 +76,10 @@ function endOf(child: ChildProcess): Promise<End> {
       else end = { row: undefined, states: message.states, message: "was not caught" };
     });
     child.once("error", reject);
-    child.once("close", () => {
+    child.once("close", (_code, by) => {
       clearTimeout(timer);
-      if (!begun) reject(new Error(`the hunt did not begin: ${errors}`));
+      if (by && !end) reject(new Error(`a hunt was ended from outside, with ${by}`));
+      else if (!begun) reject(new Error(`the hunt did not begin: ${errors}`));
       else resolve(end ?? { ...last, message: `the process ended: ${lastError(errors)}` });
     });
   });
