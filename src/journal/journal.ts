@@ -55,7 +55,11 @@ export class Journal {
   #used: UsedFile[];
   /** Files to write into next; their names are durable. */
   #spare: { name: string; size: number }[] = [];
-  /** Found without a header: a crash may have cut their creation short, so they are given up. */
+  /**
+   * Found without a header, or with one that may not be durable: a crash has cut their beginning
+   * short. They are given up. If such a file counted as used, the one before it could be recycled,
+   * and after another crash no header might be left at all.
+   */
   #unfinished: string[] = [];
   #nextName = 1;
   #failure: unknown;
@@ -71,11 +75,12 @@ export class Journal {
     this.#durableLsn = end.lsn;
     this.#used = [];
     this.#sequence = 0;
-    for (const { name, size: bytes, header } of end.files) {
+    for (const file of end.files) {
+      const { name, size: bytes, header } = file;
       this.#nextName = Math.max(this.#nextName, Number.parseInt(name, 10) + 1 || 0);
-      if (header) {
+      this.#sequence = Math.max(this.#sequence, header?.sequence ?? 0);
+      if (header && !end.unproven.includes(file)) {
         this.#used.push({ name, size: bytes, firstLsn: header.firstLsn });
-        this.#sequence = Math.max(this.#sequence, header.sequence);
       } else {
         this.#unfinished.push(name);
       }

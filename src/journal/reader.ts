@@ -59,6 +59,11 @@ export interface JournalEnd {
   /** Checksum of the last frame. */
   checksum: number;
   files: JournalFile[];
+  /**
+   * Files behind the last one that is known to hold a frame, or to have been there before the rest.
+   * They have a header; whether it is durable nobody knows, since no frame stands behind it.
+   */
+  unproven: JournalFile[];
   /** The greatest LSN that the journal proves to have been durable. */
   durableLsn: number;
   doubtful: DoubtfulFrame | undefined;
@@ -84,6 +89,8 @@ export class JournalReader {
   #checksum = 0;
   #durableLsn = 0;
   #last: DoubtfulFrame | undefined;
+  /** The last file in which a frame was found. */
+  #lastWithFrame: JournalFile | undefined;
 
   constructor(directory: Directory, identity: JournalIdentity, start: JournalStart) {
     this.#directory = directory;
@@ -159,6 +166,7 @@ export class JournalReader {
       this.#moveTo(last + 1, header.checksum);
       this.#durableLsn = Math.max(this.#durableLsn, header.durableLsn);
       this.#last = { file: place.file.name, position: place.position };
+      this.#lastWithFrame = place.file;
       place.position += this.#aligned(header.length);
       if (last > this.#start.lsn) yield { header, ...this.#decode(frame) };
     }
@@ -202,10 +210,18 @@ export class JournalReader {
       lsn,
       checksum: this.#checksum,
       files: this.#files,
+      unproven: this.#unproven(),
       durableLsn: Math.min(this.#durableLsn, lsn),
       doubtful: this.#durableLsn < lsn ? this.#last : undefined,
       discardedBytes: torn && this.#isDue(torn) ? Math.min(torn.length, rest) : 0,
     };
+  }
+
+  /** All of a journal may be without a frame; then what was there first is its beginning. */
+  #unproven(): JournalFile[] {
+    const before = this.#files.indexOf(this.#chain[0]!) - 1;
+    const last = this.#lastWithFrame ? this.#files.indexOf(this.#lastWithFrame) : before;
+    return this.#files.slice(Math.max(0, last) + 1).filter(({ header }) => header !== undefined);
   }
 
   /** Looks for anything that proves the frame that is due to have been durable. */

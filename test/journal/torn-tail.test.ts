@@ -191,3 +191,52 @@ describe("a file whose creation was cut short", () => {
     }
   });
 });
+
+describe("a file of which a kill has left no more than its header", () => {
+  // A process was killed between the write and the flush of a new file's header. The next one took
+  // the file for a successor, recycled the only one whose header was durable, and the power went
+  // while it wrote there: no header was left, and the store was refused (the matrix found it).
+  it("is no reason to recycle the one before it", async () => {
+    const before = new SimulatedTree();
+    const scribe = await newJournal(before);
+    await scribe.append([1]);
+    const { checkpoint } = scribe;
+    await before.remove("00000001");
+    await before.sync();
+    let unproven = 0;
+    let garbled = 0;
+    for (let first = 0, running = true; running; first++) {
+      const one = await stopAt(before, first, async (tree) => {
+        await (await openJournal(tree, checkpoint)).scribe.append([2]);
+      });
+      running = one.stopped;
+      const killed = one.tree.killed();
+      const { end } = await readJournal(killed, checkpoint);
+      unproven += end.unproven.length;
+      const proven = { lsn: end.lsn, checksum: end.checksum };
+      for (let second = 0, again = true; again; second++) {
+        const two = await stopAt(killed, second, async (tree) => {
+          const next = await openJournal(tree, checkpoint);
+          await next.scribe.journal.recycle(proven.lsn);
+          await next.scribe.append([3]);
+        });
+        again = two.stopped;
+        const left = two.tree.crash(keepNothing);
+        const written = two.tree.killed();
+        const names = await written.list();
+        for (const name of (await left.list()).filter((one) => names.includes(one))) {
+          const header = async (tree: SimulatedTree): Promise<Buffer> =>
+            (await bytesIn(tree, name)).subarray(0, 512);
+          if ((await header(left)).equals(await header(written))) continue;
+          // A header that was written and not flushed has left garbage in its place.
+          await damage(left, name, (bytes) => bytes.fill(0x5a, 0, 512));
+          garbled++;
+        }
+        const { commits } = await readJournal(left, proven);
+        expect(commits.map(({ mark }) => mark)).toEqual(again ? [] : [3]);
+      }
+    }
+    expect(garbled).toBeGreaterThan(0);
+    expect(unproven).toBeGreaterThan(0);
+  });
+});
