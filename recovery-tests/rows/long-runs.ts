@@ -5,7 +5,7 @@
 import { fingerprintOfTrace, randomFrom, seedFor, SimulatedDisk } from "blockspace/testing";
 import type { Row, RowResult, RowViolation } from "../row.ts";
 import { recover } from "../store/checks.ts";
-import { usedStoreFor } from "../store/geometry.ts";
+import { type Beginning, usedStoreFor } from "../store/geometry.ts";
 import { allowedAfter, expectOneOf, type StoreModel } from "../store/model.ts";
 import { longSequence, numbersFor } from "../store/sequences.ts";
 import { Session } from "../store/session.ts";
@@ -29,7 +29,8 @@ async function live(index: number): Promise<number[]> {
   while (steps.length > 0) {
     const some = steps.splice(0, 5 + below(40));
     const cutAfter = below(3) === 0 ? Infinity : 1 + below(120);
-    await work(disk, { model, isDurable: before.length === 1 }, some, {
+    const isDurable = before.length === 1;
+    await work(disk, { ...beginning, model, isDurable }, some, {
       cutAfter,
       prefix: `${traces.length}.`,
     });
@@ -48,7 +49,7 @@ async function live(index: number): Promise<number[]> {
 /** Carries steps out until they are done or the power goes. */
 async function work(
   disk: SimulatedDisk,
-  beginning: { model: StoreModel; isDurable: boolean },
+  beginning: Beginning & { isDurable: boolean },
   steps: readonly Step[],
   { cutAfter, prefix }: { cutAfter: number; prefix: string },
 ): Promise<void> {

@@ -100,13 +100,15 @@ export function rottenCheck(
     ...crashCheck(name, steps, beginning),
     recover: async (disk) => {
       rotNewestCheckpoint(disk, part, fingerprintOfImage(disk.start));
-      return recover(disk, { mayBeUnreadable: part === "a value" });
+      return recover(disk, { isRotten: true, mayBeUnreadable: part === "a value" });
     },
     refusal: (error) => part === "a value" && isBlockspaceError(error),
   };
 }
 
 interface RecoverOptions {
+  /** The newest checkpoint was damaged; else whoever passes it over is wrong. */
+  isRotten?: boolean;
   mayBeUnreadable?: boolean;
   /**
    * A sync has failed: the newest checkpoint may hold what the journal has lost, which is damage to
@@ -121,12 +123,16 @@ interface RecoverOptions {
  */
 export async function recover(
   disk: SimulatedDisk,
-  { mayBeUnreadable = false, hasFailed = false }: RecoverOptions = {},
+  { isRotten = false, mayBeUnreadable = false, hasFailed = false }: RecoverOptions = {},
 ): Promise<Found | undefined> {
   if (disk.find("/store/superblock") === undefined) return createAnew(disk);
   const number = fingerprintOfImage(disk.start);
   if (!hasFailed && number % CHECK_EVERY === 0) await expectClean(disk.start);
   const host = await open(disk);
+  const { damagedCheckpoint } = host.recovery;
+  if (!isRotten && damagedCheckpoint !== undefined) {
+    throw new Error(`the newest checkpoint was passed over: ${damagedCheckpoint}`);
+  }
   auditHost(host);
   const found = await readAll(host);
   if (!mayBeUnreadable) expectReadable(found);

@@ -32,10 +32,15 @@ const layouts: Record<Layout, SimulatedHostOptions> = {
   tight: { capacity: 64 * BLOCK, geometry: { segmentBlocks: 8, nodeSize: 100 } },
 };
 
+/** Less than what two writes take. */
+const littleMemory = { cacheSize: 2048, maxDirty: 2048 };
+
 /** A store that has been in use: subvolumes, shared blocks, a checkpoint, a journal behind it. */
 export interface Beginning {
   image: DiskImage;
   model: StoreModel;
+  /** With what its workload opens it. */
+  memory?: SimulatedHostOptions["memory"];
 }
 
 export function open(
@@ -61,9 +66,14 @@ export function usedStore(layout: Layout = "roomy"): Promise<Beginning> {
   return (beginnings[layout] ??= makeUsedStore(layout));
 }
 
-/** By turns one and the other. */
-export function usedStoreFor(index: number): Promise<Beginning> {
-  return usedStore(index % 2 === 0 ? "roomy" : "tight");
+/** By turns one and the other, and both by turns with little memory. */
+export async function usedStoreFor(index: number): Promise<Beginning> {
+  return strained(await usedStore(index % 2 === 0 ? "roomy" : "tight"), index >> 1);
+}
+
+/** One time in four to be opened with little memory. */
+export function strained(beginning: Beginning, index: number): Beginning {
+  return index % 4 === 0 ? { ...beginning, memory: littleMemory } : beginning;
 }
 
 async function makeUsedStore(layout: Layout): Promise<Beginning> {

@@ -6,7 +6,7 @@
  */
 import { setImmediate as immediate } from "node:timers/promises";
 import { BlockspaceError, type Host, type Subvolume } from "blockspace";
-import type { SimulatedDisk } from "blockspace/testing";
+import type { SimulatedDisk, SimulatedHostOptions } from "blockspace/testing";
 import { killedAfter } from "./kill.ts";
 import { BLOCK, open, pattern, type Beginning } from "./geometry.ts";
 import {
@@ -32,6 +32,8 @@ export class Session {
   host: Host;
   model: StoreModel;
   readonly #prefix: string;
+  /** With what it opens the store. */
+  readonly #options: SimulatedHostOptions;
   #names = 0;
   /** Changes that failed; and those of them that failed for another reason than a refusal. */
   failures = 0;
@@ -39,8 +41,14 @@ export class Session {
   /** The process was killed, and no other has taken its place. */
   #isDead = false;
 
-  private constructor(disk: SimulatedDisk, host: Host, model: StoreModel, prefix: string) {
+  private constructor(
+    disk: SimulatedDisk,
+    host: Host,
+    model: StoreModel,
+    { prefix, options }: { prefix: string; options: SimulatedHostOptions },
+  ) {
     this.#prefix = prefix;
+    this.#options = options;
     this.disk = disk;
     this.host = host;
     this.model = model;
@@ -52,15 +60,16 @@ export class Session {
    */
   static async begin(
     disk: SimulatedDisk,
-    beginning?: Pick<Beginning, "model"> & { isDurable?: boolean },
+    beginning?: Pick<Beginning, "model" | "memory"> & { isDurable?: boolean },
     prefix = "v",
   ): Promise<Session> {
     const model = beginning?.model ?? new Map<string, never>();
     disk.mark({ candidate: model });
     if (beginning && beginning.isDurable !== false) disk.mark({ durable: model });
-    const host = await open(disk, { create: !beginning });
+    const options = beginning?.memory ? { memory: beginning.memory } : {};
+    const host = await open(disk, { ...options, create: !beginning });
     disk.mark({ durable: model });
-    return new Session(disk, host, model, prefix);
+    return new Session(disk, host, model, { prefix, options });
   }
 
   /** Carries steps out; then flushes, so that the last is promised, too. */
@@ -141,7 +150,7 @@ export class Session {
     const { model } = this;
     await this.host.close();
     this.mark({ durable: model });
-    this.host = await open(this.disk);
+    this.host = await open(this.disk, this.#options);
   }
 
   /**
@@ -156,7 +165,7 @@ export class Session {
       for (const step of steps) await this.carryOut(step);
     });
     this.#uncertain.clear();
-    this.host = await open(this.disk);
+    this.host = await open(this.disk, this.#options);
     const found = await readAll(this.host);
     // Who cannot read it does not know what is left; a device that fails may fail here, too.
     for (const [name, { errors }] of found) {
@@ -335,11 +344,15 @@ export class Session {
     const [one, other] = this.writable();
     if (one === undefined || other === undefined) return;
     const data = pattern(step.salt, step.length);
+    // Into a block that the same transaction has written before.
+    const second = pattern(step.salt + 1, 40);
     const name = this.#newName();
     const after = new Map(this.model);
     for (const volume of [one, other]) {
       const { bytes } = after.get(volume)!;
-      after.set(volume, { readOnly: false, bytes: put(bytes, 0, data.subarray(0, bytes.length)) });
+      const written = put(bytes, 0, data.subarray(0, bytes.length));
+      const twice = put(written, 0, second.subarray(0, bytes.length));
+      after.set(volume, { readOnly: false, bytes: twice });
     }
     after.set(name, { ...after.get(one)!, readOnly: true });
     await this.#change(after, () =>
@@ -347,6 +360,7 @@ export class Session {
         for (const volume of [one, other]) {
           const { size } = this.host.get(volume);
           tx.write(this.host.get(volume), 0, data.subarray(0, size));
+          tx.write(this.host.get(volume), 0, second.subarray(0, size));
         }
         tx.snapshot(one, name);
       }),

@@ -75,7 +75,7 @@ export async function openStore(
   layout: () => Promise<NewStore>,
 ): Promise<OpenedHost> {
   const readOnly = options.readOnly ?? false;
-  const limits = limitsOf(options);
+  const limits = { ...limitsOf(options), ...parts.memory };
   const isThere = await exists(parts);
   if (!isThere && !options.create) {
     throw new BlockspaceError("ENOENT", `there is no store in ${parts.directory.path}`, {

@@ -29,6 +29,8 @@ export interface StoreParts {
   openDevice?: (mode: "read" | "write") => Promise<Device>;
   environments: (directory: Directory, readOnly: boolean) => OpenEnvironment;
   world?: World;
+  /** In place of what the options say of memory; may be less than they allow. */
+  memory?: { cacheSize: number; maxDirty: number };
 }
 
 /** For what needs no more of a store than where it is. */

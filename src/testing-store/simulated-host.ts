@@ -28,6 +28,8 @@ export interface SimulatedHostOptions extends Omit<OpenHostOptions, "device"> {
    * bytes of a map node.
    */
   geometry?: Partial<Pick<NewStore, "segmentBlocks" | "nodeSize">>;
+  /** So little memory, in bytes, that writers always wait for some: less than options allow. */
+  memory?: { cacheSize: number; maxDirty: number };
 }
 
 /** What is behind the hosts that were opened here. */
@@ -41,12 +43,13 @@ export async function openSimulatedHost(
   disk: SimulatedDisk,
   options: SimulatedHostOptions = {},
 ): Promise<Host> {
-  const { path = "/store", geometry = {}, ...given } = options;
+  const { path = "/store", geometry = {}, memory, ...given } = options;
   checkOptions(given);
   const parts: StoreParts = {
     directory: new SimulatedDirectory(disk, path),
     environments: () => environmentsOn(disk, path).open,
     world: simulatedWorld(),
+    ...(memory ? { memory } : {}),
   };
   const layout = async (): Promise<NewStore> => ({
     ...newStoreLayout(given, undefined),

@@ -26,13 +26,6 @@ export const mapBugs: readonly PlantedBug[] = [
     mistake: "a rollback does not give back the map that it replaces",
   },
   {
-    name: "rollback-keeps-its-family",
-    file: APPLY,
-    find: "state.catalogue.set({ ...target, root, size, family });",
-    replace: "state.catalogue.set({ ...target, root, size });",
-    mistake: "after a rollback the cleaner looks for a block's owner in the wrong family",
-  },
-  {
     name: "delete-leaks",
     file: APPLY,
     find: "if (root !== 0)\n        state.nodes.release(root);",
@@ -63,6 +56,7 @@ export const mapBugs: readonly PlantedBug[] = [
     replace:
       "const value = id < pages && id < this.#storedDeadPages ? seal(kind, id, encodeNumberPage(page)) : null;",
     mistake: "a checkpoint forgets the first page of what is still to be reclaimed",
+    first: 1,
   },
   {
     name: "node-ids-used-again",
