@@ -1,4 +1,4 @@
-/** The small arithmetic of steps: ranges within a subvolume, bytes put into others, all of several. */
+/** The small arithmetic of steps: ranges within a subvolume, bytes in others, all of several. */
 
 export function pick<T>(from: readonly T[], index: number): T | undefined {
   return from[index % Math.max(1, from.length)];

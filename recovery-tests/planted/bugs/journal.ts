@@ -61,9 +61,17 @@ export const journalBugs: readonly PlantedBug[] = [
   {
     name: "sequence-starts-anew",
     file: WRITER,
-    find: "this.#sequence = Math.max(this.#sequence, header.sequence);",
+    find: "this.#sequence = Math.max(this.#sequence, header?.sequence ?? 0);",
     replace: "",
     mistake: "an opened journal counts its files from one again",
+  },
+  {
+    name: "header-alone-counts",
+    file: WRITER,
+    find: "header && !end.unproven.includes(file)",
+    replace: "header",
+    mistake: "a file with nothing but a header, which may not be durable, is taken for a successor",
+    first: 4,
   },
   {
     name: "newest-file-recycled-on-opening",
