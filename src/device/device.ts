@@ -23,6 +23,11 @@ export interface Device {
   /** Bytes. */
   readonly size: number;
   read(target: Uint8Array, offset: number): Promise<void>;
+  /**
+   * Reads the whole target at once, where the medium has all of it at hand; `false` when it has
+   * not, and `target` may be anything then. A medium that never has need not offer it.
+   */
+  readNow?(target: Uint8Array, offset: number): boolean;
   write(chunks: readonly Uint8Array[], offset: number): Promise<void>;
   flush(): Promise<void>;
   discard(offset: number, length: number): Promise<void>;

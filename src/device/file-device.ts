@@ -16,6 +16,7 @@ import fs from "node:fs";
 import { readFile, stat } from "node:fs/promises";
 import { trim } from "fs-native-extensions";
 import { BlockspaceError } from "../base/errors.ts";
+import { type CachedRead, loadCachedRead } from "./cached-read.ts";
 import { type CreateOptions, type Device, checkWithin } from "./device.ts";
 import { closedError, codeOf, entryError, ioError } from "./medium-error.ts";
 import * as system from "./system-calls.ts";
@@ -36,15 +37,17 @@ export class FileDevice implements Device {
   readonly size: number;
   readonly #fd: number;
   readonly #kind: Kind;
+  readonly #cachedRead: CachedRead | undefined;
   #running = 0;
   #whenIdle: (() => void) | undefined;
   #closed: Promise<void> | undefined;
 
-  private constructor(fd: number, path: string, size: number, kind: Kind) {
+  private constructor(fd: number, path: string, size: number, kind: Kind, cached?: CachedRead) {
     this.#fd = fd;
     this.path = path;
     this.size = size;
     this.#kind = kind;
+    this.#cachedRead = cached;
   }
 
   /**
@@ -61,7 +64,10 @@ export class FileDevice implements Device {
       const kind = stats.isBlockDevice() ? "block device" : "file";
       const exclusively = kind === "block device" ? O_EXCL : 0;
       const fd = await system.open(path, mode === "read" ? O_RDONLY : O_RDWR | exclusively);
-      return await orClose(fd, async () => new FileDevice(fd, path, await sizeOf(fd, kind), kind));
+      return await orClose(
+        fd,
+        async () => new FileDevice(fd, path, await sizeOf(fd, kind), kind, await cachedRead()),
+      );
     } catch (error) {
       throw entryError("opening", path, error);
     }
@@ -74,7 +80,7 @@ export class FileDevice implements Device {
       return await orClose(fd, async () => {
         if (options.layout === "sparse") await system.ftruncate(fd, options.size);
         else await fillWithZeroes(fd, options.size);
-        return new FileDevice(fd, path, options.size, "file");
+        return new FileDevice(fd, path, options.size, "file", await cachedRead());
       });
     } catch (error) {
       throw entryError("creation", path, error);
@@ -83,6 +89,12 @@ export class FileDevice implements Device {
 
   async read(target: Uint8Array, offset: number): Promise<void> {
     await this.#perform("read", offset, target.length, () => readAll(this.#fd, target, offset));
+  }
+
+  readNow(target: Uint8Array, offset: number): boolean {
+    if (this.#closed) throw closedError(this.path);
+    checkWithin(this, offset, target.length);
+    return this.#cachedRead?.(this.#fd, target, offset) === true;
   }
 
   async write(chunks: readonly Uint8Array[], offset: number): Promise<void> {
@@ -140,6 +152,12 @@ export class FileDevice implements Device {
       if (--this.#running === 0) this.#whenIdle?.();
     }
   }
+}
+
+let loading: ReturnType<typeof loadCachedRead> | undefined;
+
+function cachedRead(): ReturnType<typeof loadCachedRead> {
+  return (loading ??= loadCachedRead());
 }
 
 /** The result of `work`, which owns `fd` from then on; closes `fd` when it fails. */

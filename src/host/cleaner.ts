@@ -44,15 +44,20 @@ export async function compact(engine: Engine, signal?: AbortSignal): Promise<Cle
 
 /**
  * Empties a few of the emptiest segments, when hardly any are wholly free; called after a
- * checkpoint. Does nothing while there are enough, and nothing that would not gain space.
+ * checkpoint. Does nothing while there are enough, and nothing that would not gain a segment: what
+ * it moves makes a checkpoint due where memory is small, and so would never come to an end.
  */
 export async function keepSegmentsFree(engine: Engine): Promise<void> {
   const { geometry } = engine.state;
   let free = 0;
   for (let i = 0; i < geometry.segments; i++) if (engine.allocator.used(i) === 0) free++;
   if (free === 0 || free >= Math.max(2, geometry.segments / FREE_SHARE)) return;
+  const chosen = candidates(engine, HALF_FULL).slice(0, SEGMENTS_AT_ONCE);
+  const { live } = engine.state.segments;
+  const blocks = chosen.reduce((sum, segment) => sum + live[segment]!, 0);
+  if (Math.ceil(blocks / geometry.segmentBlocks) >= chosen.length) return;
   const report: CleanerReport = { segments: 0, bytesMoved: 0, problems: [] };
-  for (const segment of candidates(engine, HALF_FULL).slice(0, SEGMENTS_AT_ONCE)) {
+  for (const segment of chosen) {
     if (!(await engine.sequencer.run(() => emptySegment(engine, segment, report)))) return;
   }
 }

@@ -39,6 +39,11 @@ export class PendingData {
     return this.#blocks.size * this.#geometry.blockSize;
   }
 
+  /** Those of them whose write has not been issued. */
+  get unwrittenBytes(): number {
+    return (this.#blocks.size - this.#writing.size) * this.#geometry.blockSize;
+  }
+
   put(pblock: number, block: Uint8Array): void {
     this.#blocks.set(pblock, block);
   }

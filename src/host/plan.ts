@@ -112,6 +112,16 @@ function newBlocks(run: { count: number; inPlace: number | null }, taken: Set<nu
   return blocks;
 }
 
+/** New blocks that a plan needs at most; counted without a look at any map. */
+export function blocksAtMost({ changes }: Plan, blockSize: number): number {
+  let blocks = 0;
+  for (const change of changes) {
+    if (change.type === "write") blocks += change.image.length / blockSize;
+    else if (change.type === "allocate") blocks += change.count;
+  }
+  return blocks;
+}
+
 /** New blocks that a plan needs. */
 export function blocksNeeded(
   state: State,

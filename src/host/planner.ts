@@ -8,11 +8,14 @@
  */
 import { BlockspaceError } from "../base/errors.ts";
 import { checkName } from "../base/arguments.ts";
+import { Slab } from "../base/slab.ts";
 import type { SubvolumeEntry } from "../format/checkpoint-values.ts";
 import { nextExtent } from "../map/lookup.ts";
 import type { Engine } from "./engine.ts";
 import type { Plan, PlannedChange } from "./plan.ts";
 import { readBlocks } from "./reading.ts";
+
+const slab = new Slab();
 
 export class Planner {
   readonly #engine: Engine;
@@ -198,7 +201,9 @@ export class Planner {
     const end = offset + data.length;
     const first = Math.floor(offset / blockSize);
     const last = Math.ceil(end / blockSize);
-    const image = new Uint8Array((last - first) * blockSize);
+    const bytes = (last - first) * blockSize;
+    // Zeroes are needed only where the subvolume ends within its last block.
+    const image = data.length === bytes ? slab.take(bytes) : new Uint8Array(bytes);
     const at = offset - first * blockSize;
     const finish = (): void => {
       image.set(data, at);

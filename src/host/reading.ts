@@ -4,13 +4,15 @@
  */
 import { crc32c } from "../base/checksum.ts";
 import { BlockspaceError } from "../base/errors.ts";
+import { Slab } from "../base/slab.ts";
 import type { SubvolumeEntry } from "../format/checkpoint-values.ts";
-import { extents } from "../map/lookup.ts";
+import { nextExtent } from "../map/lookup.ts";
 import { addressOf } from "../space/geometry.ts";
 import type { Engine } from "./engine.ts";
 
 /** Device reads under way at once for one call. */
 const PARALLEL_READS = 16;
+const slab = new Slab();
 
 /** A run to be read from the device. */
 interface Fetch {
@@ -22,41 +24,52 @@ interface Fetch {
   checksums: Uint32Array;
 }
 
-/** The contents of whole blocks `[from, to)`, as of this moment. */
-export async function readBlocks(
+/** The contents of whole blocks `[from, to)`, as of this moment; at once where nothing waits. */
+export function readBlocks(
   engine: Engine,
   entry: SubvolumeEntry,
   from: number,
   to: number,
-): Promise<Uint8Array> {
+): Buffer | Promise<Buffer> {
   engine.health.checkReadable();
   const { blockSize } = engine.state.geometry;
-  const image = new Uint8Array((to - from) * blockSize);
-  const fetches = lookUp(engine, entry, from, to, image);
-  if (fetches.length > 0) {
-    await engine.readers.run(() => fetchAll(engine, entry, from, image, fetches));
-  }
-  return image;
+  const image = slab.take((to - from) * blockSize);
+  const reading = { engine, entry, from, image };
+  const fetches = lookUp(reading, to);
+  const later = fetches.filter((fetch) => !fetchNow(reading, fetch));
+  if (later.length === 0) return image;
+  return engine.readers.run(() => fetchAll(reading, later)).then(() => image);
 }
 
-/** Copies what is in memory into the image, and lists what has to be read. */
-function lookUp(
-  engine: Engine,
-  entry: SubvolumeEntry,
-  from: number,
-  to: number,
-  image: Uint8Array,
-): Fetch[] {
+interface Reading {
+  engine: Engine;
+  entry: SubvolumeEntry;
+  /** The first vblock of the image. */
+  from: number;
+  image: Uint8Array;
+}
+
+/** Copies what is in memory into the image, zeroes holes, and lists what has to be read. */
+function lookUp({ engine, entry, from, image }: Reading, to: number): Fetch[] {
   const { state, pending } = engine;
   const { blockSize, segmentBlocks } = state.geometry;
   const fetches: Fetch[] = [];
-  for (const extent of extents(state.nodes, entry.root, from, to)) {
+  let done = 0;
+  for (;;) {
+    const extent = nextExtent(state.nodes, entry.root, from + done, to);
+    const start = (extent?.vblock ?? to) - from;
+    const end = start + (extent?.count ?? 0);
+    const zeroTo = extent?.unwritten === true ? end : start;
+    if (zeroTo > done) image.fill(0, done * blockSize, zeroTo * blockSize);
+    done = end;
+    if (!extent) return fetches;
     if (extent.unwritten) continue;
     const record = state.segments.record(Math.floor(extent.pblock / segmentBlocks));
     let open: Fetch | undefined;
     for (let i = 0; i < extent.count; i++) {
-      const at = (extent.vblock - from + i) * blockSize;
-      const waiting = pending.get(extent.pblock + i);
+      const pblock = extent.pblock + i;
+      const at = (start + i) * blockSize;
+      const waiting = pending.get(pblock);
       if (waiting) {
         image.set(waiting, at);
         open = undefined;
@@ -64,42 +77,38 @@ function lookUp(
       }
       if (!open) {
         const checksums = new Uint32Array(extent.count - i);
-        open = { pblock: extent.pblock + i, at, count: 0, checksums };
+        open = { pblock, at, count: 0, checksums };
         fetches.push(open);
       }
-      const sum = record?.checksums[(extent.pblock + i) % segmentBlocks] ?? 0;
-      open.checksums[open.count++] = sum;
+      open.checksums[open.count++] = record?.checksums[pblock % segmentBlocks] ?? 0;
     }
   }
-  return fetches;
 }
 
-async function fetchAll(
-  engine: Engine,
-  entry: SubvolumeEntry,
-  from: number,
-  image: Uint8Array,
-  fetches: readonly Fetch[],
-): Promise<void> {
+/** Reads a run that the medium has at hand; `false` when it has not. */
+function fetchNow(reading: Reading, fetch: Fetch): boolean {
+  const { engine, image } = reading;
+  const { geometry } = engine.state;
+  const { device } = engine;
+  if (!device.readNow) return false;
+  const target = image.subarray(fetch.at, fetch.at + fetch.count * geometry.blockSize);
+  if (!device.readNow(target, addressOf(geometry, fetch.pblock))) return false;
+  checkSums(reading, fetch);
+  return true;
+}
+
+async function fetchAll(reading: Reading, fetches: readonly Fetch[]): Promise<void> {
   let next = 0;
   const lane = async (): Promise<void> => {
-    while (next < fetches.length) {
-      const fetch = fetches[next++]!;
-      await fetchOne(engine, entry, from, image, fetch);
-    }
+    while (next < fetches.length) await fetchLater(reading, fetches[next++]!);
   };
   const lanes = Array.from({ length: Math.min(PARALLEL_READS, fetches.length) }, lane);
   const results = await Promise.allSettled(lanes);
   for (const result of results) if (result.status === "rejected") throw result.reason;
 }
 
-async function fetchOne(
-  engine: Engine,
-  entry: SubvolumeEntry,
-  from: number,
-  image: Uint8Array,
-  fetch: Fetch,
-): Promise<void> {
+async function fetchLater(reading: Reading, fetch: Fetch): Promise<void> {
+  const { engine, entry, from, image } = reading;
   const { geometry } = engine.state;
   const { blockSize } = geometry;
   const target = image.subarray(fetch.at, fetch.at + fetch.count * blockSize);
@@ -116,20 +125,24 @@ async function fetchOne(
       cause,
     });
   }
+  checkSums(reading, fetch);
+}
+
+/** Believes no block whose checksum does not match. */
+function checkSums({ engine, entry, from, image }: Reading, fetch: Fetch): void {
+  const { geometry } = engine.state;
+  const { blockSize } = geometry;
   for (let i = 0; i < fetch.count; i++) {
-    const block = target.subarray(i * blockSize, (i + 1) * blockSize);
+    const at = fetch.at + i * blockSize;
+    const block = image.subarray(at, at + blockSize);
     if (crc32c(block) === fetch.checksums[i]) continue;
-    const offset = from * blockSize + fetch.at + i * blockSize;
+    const offset = from * blockSize + at;
+    const address = addressOf(geometry, fetch.pblock + i);
     throw new BlockspaceError(
       "EBADSUM",
       `the block at ${offset} of subvolume "${entry.name}" does not match its checksum ` +
-        `(address ${address + i * blockSize})`,
-      {
-        subvolume: entry.name,
-        offset,
-        length: blockSize,
-        address: address + i * blockSize,
-      },
+        `(address ${address})`,
+      { subvolume: entry.name, offset, length: blockSize, address },
     );
   }
 }

@@ -85,10 +85,14 @@ export class Subvolume implements BlockSpace {
     }
     const from = Math.floor(offset / blockSize);
     const to = Math.ceil((offset + length) / blockSize);
-    const image = await readBlocks(this.#engine, entry, from, to);
+    const blocks = readBlocks(this.#engine, entry, from, to);
+    const image = blocks instanceof Promise ? await blocks : blocks;
+    const turn = image === blocks ? this.#engine.yieldNowAndThen() : undefined;
+    if (turn) await turn;
     counters.reads++;
     counters.bytesRead += length;
-    return Buffer.from(image.buffer, offset - from * blockSize, length);
+    const at = offset - from * blockSize;
+    return image.length === length ? image : image.subarray(at, at + length);
   }
 
   /**

@@ -38,6 +38,13 @@ export class SimulatedDevice implements Device {
     });
   }
 
+  /** Not where somebody watches: a fault may take its time. */
+  readNow(target: Uint8Array, offset: number): boolean {
+    this.#check("read", offset, target.length);
+    if (this.#disk.onOperation) return false;
+    return this.#disk.read(this.#file, target, offset).bytes === target.length;
+  }
+
   async write(chunks: readonly Uint8Array[], offset: number): Promise<void> {
     const bytes = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks);
     this.#check("write", offset, bytes.length);

@@ -36,6 +36,39 @@ describeDevice("preallocated file", {
   reopen: (mode) => FileDevice.open(path(), mode),
 });
 
+describe("a read at once", () => {
+  const canRead = process.platform === "linux" && ["x64", "arm64"].includes(process.arch);
+
+  it.skipIf(!canRead)("gives what is cached, and never anything else", async () => {
+    const whole = pattern(300_000);
+    await writeFile(path(), whole);
+    const device = keep(await FileDevice.open(path(), "read"));
+    for (const length of [1, 512, 4096, 16 * 1024, 16 * 1024 + 1, 200_000]) {
+      for (const offset of [0, 1, 4095, 300_000 - length]) {
+        const target = new Uint8Array(length);
+        expect(device.readNow(target, offset), `${length} bytes at ${offset}`).toBe(true);
+        expect(Buffer.compare(target, whole.subarray(offset, offset + length))).toBe(0);
+      }
+    }
+  });
+
+  it("leaves to others what is too much, and what is not there any more", async () => {
+    await writeFile(path(), pattern(300_000));
+    const device = keep(await FileDevice.open(path(), "read"));
+    expect(device.readNow(new Uint8Array(290_000), 0)).toBe(false);
+    await truncate(path(), 5000);
+    expect(device.readNow(new Uint8Array(4096), 4096)).toBe(false);
+    await expect(device.read(new Uint8Array(4096), 4096)).rejects.toThrow(/^EIO/);
+  });
+
+  it("is refused beyond the end, and after the end", async () => {
+    const device = await sparse(8192);
+    expect(() => device.readNow(new Uint8Array(2), 8191)).toThrow(/^ERANGE/);
+    await device.close();
+    expect(() => device.readNow(new Uint8Array(2), 0)).toThrow(/^EIO/);
+  });
+});
+
 describe("transfers that the system cuts short", () => {
   it("asks for the rest of a read", async () => {
     await writeFile(path(), pattern(10_000));

@@ -15,8 +15,8 @@ export const operationBugs: readonly PlantedBug[] = [
   {
     name: "read-past-pending-data",
     file: "host/reading.js",
-    find: "const waiting = pending.get(extent.pblock + i);",
-    replace: "const waiting = extent.count > 1 ? pending.get(extent.pblock + i) : undefined;",
+    find: "const waiting = pending.get(pblock);",
+    replace: "const waiting = extent.count > 1 ? pending.get(pblock) : undefined;",
     mistake: "a read of one block does not see data that is still in memory",
   },
   {

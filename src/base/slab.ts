@@ -1,0 +1,26 @@
+/**
+ * Buffers for single blocks, cut off larger pieces of memory: to make one of its own for each took
+ * a third of the time of a hot read of 4 KiB. What is cut off holds anything, belongs to its taker
+ * alone, and keeps the whole piece in memory as long as it lives.
+ */
+import { KiB } from "./units.ts";
+
+const SLAB_BYTES: number = 64 * KiB;
+/** Larger ones are worth memory of their own. */
+const MOST_BYTES: number = 8 * KiB;
+
+export class Slab {
+  #memory: Buffer = Buffer.alloc(0);
+  #used = 0;
+
+  /** A buffer of `length` bytes, not zeroed. */
+  take(length: number): Buffer {
+    if (length > MOST_BYTES) return Buffer.allocUnsafeSlow(length);
+    if (this.#used + length > this.#memory.length) {
+      this.#memory = Buffer.allocUnsafeSlow(SLAB_BYTES);
+      this.#used = 0;
+    }
+    this.#used += length;
+    return this.#memory.subarray(this.#used - length, this.#used);
+  }
+}
