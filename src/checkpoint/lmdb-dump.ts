@@ -35,7 +35,10 @@ export interface DumpEnd {
   failure?: string;
 }
 
-/** Hands every value of the environment in the directory `path` to `take`, in the order of keys. */
+/**
+ * Hands every value of the environment in the directory `path` to `take`, in the order of keys. Key
+ * and value are views, valid until it returns.
+ */
 export async function dumpEnvironment(
   path: string,
   take: (key: Uint8Array, value: Uint8Array) => void,
@@ -152,7 +155,7 @@ class DumpStream {
 
   push(chunk: Uint8Array): void {
     if (this.complete) refuse("goes on behind its end");
-    const bytes = this.#rest.length > 0 ? Buffer.concat([this.#rest, chunk]) : Buffer.from(chunk);
+    const bytes = this.#rest.length > 0 ? Buffer.concat([this.#rest, chunk]) : bufferOn(chunk);
     let at = 0;
     if (!this.started && bytes.length >= 8) {
       this.started = true;
@@ -176,15 +179,20 @@ class DumpStream {
       at = end;
     }
     this.#rest = bytes.subarray(at);
+    this.#last &&= Uint8Array.from(this.#last);
   }
 
   #value(key: Uint8Array, value: Uint8Array): void {
     if (this.#last && Buffer.compare(this.#last, key) >= 0) refuse("has keys out of order");
-    this.#last = Uint8Array.from(key);
+    this.#last = key;
     this.#bytes += key.length + value.length;
     if (this.#bytes > this.#limit) refuse("has more values than its file can hold");
-    this.#take(this.#last, Uint8Array.from(value));
+    this.#take(key, value);
   }
+}
+
+function bufferOn({ buffer, byteOffset, length }: Uint8Array): Buffer {
+  return Buffer.from(buffer, byteOffset, length);
 }
 
 function refuse(what: string): never {

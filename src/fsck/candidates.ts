@@ -23,6 +23,8 @@ export interface Candidate {
   clean: boolean;
   /** Nothing at all was found in it. */
   spotless: boolean;
+  /** It is clean, and the journal goes on from it to its end. */
+  whole: boolean;
 }
 
 /** Phase 3: reads and checks both checkpoints; one that was never written is none. */
@@ -33,9 +35,11 @@ export async function checkCheckpoints(
   signal?: AbortSignal,
 ): Promise<Candidate[]> {
   const candidates: Candidate[] = [];
-  for (const name of ["a", "b"] as const) {
+  // Both are read before one is looked at: the process that reads takes memory as well.
+  const a = await access.readEnvironment("a", { signal });
+  const b = await access.readEnvironment("b", { signal, twin: a.image });
+  for (const [name, reading] of [["a", a] as const, ["b", b] as const]) {
     signal?.throwIfAborted();
-    const reading = await access.readEnvironment(name, signal);
     const [damage, all] = [findings.damage, findings.all];
     const report = findings.report(name);
     reportReading(reading, report);
@@ -50,7 +54,7 @@ export async function checkCheckpoints(
     const [clean, spotless] = [findings.damage === damage, findings.all === all];
     const { closing, state, changedKeys } = contents;
     const kept = { closing, state, changedKeys };
-    candidates.push({ name, reading, contents: kept, clean, spotless });
+    candidates.push({ name, reading, contents: kept, clean, spotless, whole: false });
   }
   candidates.sort((one, two) => epochOf(two) - epochOf(one));
   comparePair(candidates, findings);
@@ -143,7 +147,9 @@ export async function replayAll(
     if ("unusable" in replayed) return;
     const { damage } = replayed;
     const { clean = true, spotless = true } = from ?? {};
-    attempts.push({ replayed, whole: clean && damage === undefined, spotless });
+    const whole = clean && damage === undefined;
+    if (from) from.whole = whole;
+    attempts.push({ replayed, whole, spotless });
     if (!damage || start === "creation") return;
     const key = `${damage.id} ${damage.lsn} ${damage.message}`;
     if (!told.has(key)) findings.report(start)(damage.id, damage.message, { lsn: damage.lsn });

@@ -116,7 +116,7 @@ export class Claims {
   }
 
   /** Of several claims for a block, the one that its record names comes first. */
-  settle(records: ReadonlyMap<number, SegmentRecord | null>): void {
+  settle(records: Pick<Contents["segments"], "get">): void {
     const { segmentBlocks } = this.#geometry;
     this.rivals.forEach((rival, at) => {
       const number = Math.floor(rival.pblock / segmentBlocks);

@@ -16,22 +16,30 @@ import {
 } from "../format/checkpoint-values.ts";
 import { CLOSING_ID, type ClosingRecord, decodeClosing } from "../format/closing-record.ts";
 import { decodeNode, entriesPerNode, type MapNode } from "../format/map-node.ts";
-import { open as openSealed } from "../format/sealed-value.ts";
+import { open as openSealed, SEAL_BYTES } from "../format/sealed-value.ts";
 import { decodeSegmentRecord, type SegmentRecord } from "../format/segment-record.ts";
 import type { Geometry } from "../space/geometry.ts";
 import type { FindingPlace } from "./finding.ts";
 import { reasonOf, type Report } from "./findings.ts";
 import type { Image } from "./image.ts";
 
+/**
+ * Values of one kind by their ids; `null` where there is one that makes no sense. Most of a store
+ * are map nodes and segment records, of which each look decodes one anew.
+ */
+export interface Values<T> extends Iterable<[id: number, value: T | null]> {
+  get(id: number): T | null | undefined;
+  keys(): Iterable<number>;
+}
+
 /** What of an image makes sense. */
 export interface Contents {
   closing: ClosingRecord | undefined;
   state: StateValue | undefined;
   subvolumes: Map<number, SubvolumeEntry>;
-  /** `null` where there is a value that makes no sense. */
-  nodes: Map<number, MapNode | null>;
+  nodes: Values<MapNode>;
   references: Map<number, number>;
-  segments: Map<number, SegmentRecord | null>;
+  segments: Values<SegmentRecord>;
   /** By segment. */
   live: Uint16Array;
   busy: Map<number, Uint8Array>;
@@ -62,9 +70,9 @@ export function readContents(image: Image, geometry: Geometry, report: Report): 
     closing: readClosing(image, report),
     state: reader.all(kinds.state, decodeState, 1).get(0) ?? undefined,
     subvolumes: new Map(),
-    nodes: reader.all(kinds.node, (body) => decodeNode(body, capacity)),
+    nodes: reader.each(kinds.node, (body) => decodeNode(body, capacity)),
     references: new Map(),
-    segments: reader.all(
+    segments: reader.each(
       kinds.segment,
       (body) => decodeSegmentRecord(body, segmentBlocks),
       segments,
@@ -111,16 +119,44 @@ class ValueReader {
     limit = Infinity,
   ): Map<number, T | null> {
     const values = new Map<number, T | null>();
-    for (const [id, value] of this.#image.scan(kind)) {
-      if (id >= limit) {
-        this.#report("C010", `${valueName(kind, id)} is beyond the last possible id`, {
-          value: valueName(kind, id),
-        });
-        continue;
-      }
+    for (const { id, value } of this.#possible(kind, limit)) {
       values.set(id, this.#decode(kind, id, value, decode));
     }
     return values;
+  }
+
+  /** As {@link all}, but a value that makes sense is forgotten, and decoded again when wanted. */
+  each<T>(kind: number, decode: (body: Uint8Array, id: number) => T, limit = Infinity): Values<T> {
+    const ids = new Set<number>();
+    const bad = new Set<number>();
+    for (const { id, value } of this.#possible(kind, limit)) {
+      ids.add(id);
+      if (this.#decode(kind, id, value, decode) === null) bad.add(id);
+    }
+    const image = this.#image;
+    const get = (id: number): T | null | undefined => {
+      if (!ids.has(id)) return undefined;
+      if (bad.has(id)) return null;
+      const value = image.get(kind, id)!;
+      return decode(value.subarray(0, value.length - SEAL_BYTES), id);
+    };
+    return {
+      get,
+      keys: () => ids,
+      *[Symbol.iterator]() {
+        for (const id of ids) yield [id, get(id) ?? null];
+      },
+    };
+  }
+
+  *#possible(kind: number, limit: number): Generator<{ id: number; value: Uint8Array }> {
+    for (const [id, value] of this.#image.scan(kind)) {
+      if (id < limit) yield { id, value };
+      else {
+        const value = valueName(kind, id);
+        this.#report("C010", `${value} is beyond the last possible id`, { value });
+      }
+    }
   }
 
   #decode<T>(

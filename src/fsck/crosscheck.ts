@@ -59,7 +59,7 @@ function checkNodes(contents: Contents, survey: Survey, report: Report): void {
 function checkSpace(contents: Contents, geometry: Geometry, survey: Survey, report: Report): void {
   for (let segment = 0; segment < geometry.segments; segment++) {
     const record = contents.segments.get(segment);
-    const counted = survey.counted.get(segment);
+    const counted = survey.blocks.counted(segment);
     const live = contents.live[segment]!;
     const busy = contents.busy.get(segment);
     if (!record && !counted && live === 0 && !busy) continue;

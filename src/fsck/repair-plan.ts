@@ -63,7 +63,7 @@ export async function planRepair(
   const journalHurt = options.findings.some(({ id }) => id.startsWith("J"));
   const best =
     chosen?.whole && !journalHurt
-      ? { replayed: chosen.replayed, losses: [] }
+      ? { replayed: await withData(chosen.replayed, evidence), losses: [] }
       : await bestSalvage(evidence, device);
   const { replayed } = best;
   const losses = [...best.losses];
@@ -116,12 +116,22 @@ async function bestSalvage(evidence: Evidence, device: Device): Promise<Attempt>
     const attempt = await salvageFrom(candidate, evidence, device);
     if (attempt) attempts.push(attempt);
   }
-  if (chosen?.replayed.start === "creation")
-    attempts.push({ replayed: chosen.replayed, losses: [] });
+  if (chosen?.replayed.start === "creation") {
+    attempts.push({ replayed: await withData(chosen.replayed, evidence), losses: [] });
+  }
   const cost = ({ losses }: Attempt): number => losses.filter(costsData).length;
   attempts.sort((a, b) => b.replayed.lsn - a.replayed.lsn || cost(a) - cost(b));
   if (attempts[0]) return attempts[0];
   throw new BlockspaceError("ECORRUPT", "no checkpoint and no journal leads to a state");
+}
+
+/** The same state, with the blocks that the journal carries: a check does not keep them. */
+async function withData(replayed: Replayed, evidence: Evidence): Promise<Replayed> {
+  const { start, lsn } = replayed;
+  const image = evidence.candidates.find(({ name }) => name === start)?.reading.image;
+  const again = await replayFrom(start, image, { ...replayParts(evidence), search: false }, lsn);
+  if ("unusable" in again) throw new BlockspaceError("EIO", `it changed: ${again.unusable}`);
+  return { ...replayed, restored: again.restored };
 }
 
 /** A checkpoint, mended if need be, and the journal behind it. */
@@ -151,7 +161,14 @@ function replayParts({
   journalIdentity,
 }: Evidence): Parameters<typeof replayFrom>[2] {
   const { directory, files } = journal;
-  return { geometry, journal: directory, files, identity: journalIdentity, search: true };
+  return {
+    geometry,
+    journal: directory,
+    files,
+    identity: journalIdentity,
+    search: true,
+    keepData: true,
+  };
 }
 
 export function journalPlace({ journal, journalIdentity }: Evidence): JournalPlace {

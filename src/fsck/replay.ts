@@ -21,6 +21,8 @@ import { ImageEnvironment } from "./image-environment.ts";
 /** Memory for what replay has decoded. */
 const CACHE_BYTES: number = 64 * 2 ** 20;
 
+const NO_DATA: Uint8Array = new Uint8Array();
+
 /** Where replay begins: at a checkpoint, or at the creation of the store. */
 export type Start = "a" | "b" | "creation";
 
@@ -32,6 +34,8 @@ export interface ReplayParts {
   identity: JournalIdentity;
   /** Look for frames also where the headers of the files do not lead. */
   search?: boolean;
+  /** Also keep the blocks that the journal carries, which may be as much as the journal is long. */
+  keepData?: boolean;
   signal?: AbortSignal;
 }
 
@@ -46,7 +50,7 @@ export interface Replayed {
   commits: number;
   /** The state after that commit, with a closing record. */
   image: Image;
-  /** Blocks that may be nowhere but in the journal. */
+  /** Blocks that may be nowhere but in the journal; without `keepData` they are all empty. */
   restored: Map<number, Uint8Array>;
   /** How the journal ended; nothing when it is damaged. */
   end?: JournalEnd;
@@ -71,7 +75,8 @@ export async function replayFrom(
     return { unusable: reasonOf(error) };
   }
   const from = { lsn: state.lsn, checksum };
-  const run: Run = { restored: new Map(), commits: 0, checksum };
+  const { keepData = false } = parts;
+  const run: Run = { restored: new Map(), keepData, commits: 0, checksum };
   let ending = await applyAll(state, from, parts, run, most);
   if (parts.search && ending.damage?.id !== "R001" && state.lsn < most) {
     const further = await applyChain(state, parts, run, most);
@@ -96,6 +101,7 @@ export async function replayFrom(
 /** What replay gathers on its way. */
 interface Run {
   restored: Map<number, Uint8Array>;
+  keepData: boolean;
   commits: number;
   checksum: number;
 }
@@ -153,7 +159,7 @@ function applyBatch(
     if (commit.lsn > most) return {};
     try {
       applyCommit(state, commit);
-      at = keepData(commit, batch.data, at, geometry.blockSize, run.restored);
+      at = restore(commit, batch.data, at, geometry.blockSize, run);
     } catch (error) {
       const message = `commit ${commit.lsn} cannot be applied: ${reasonOf(error)}`;
       return { damage: { id: "R001", message, lsn: commit.lsn } };
@@ -167,13 +173,13 @@ function applyBatch(
   return { damage: { id: "J006", message, lsn } };
 }
 
-/** Keeps the blocks that the frame carries for a commit; returns where those of the next begin. */
-function keepData(
+/** Takes up the blocks that the frame carries for a commit; returns where the next one's begin. */
+function restore(
   commit: Commit,
   data: Uint8Array,
   from: number,
   blockSize: number,
-  restored: Map<number, Uint8Array>,
+  { restored, keepData }: Run,
 ): number {
   let at = from;
   if (data.length === 0) return at;
@@ -181,7 +187,7 @@ function keepData(
     if ((record.type !== "remap" && record.type !== "convert") || !record.checksums) continue;
     for (let i = 0; i < record.count; i++, at += blockSize) {
       if (at + blockSize > data.length) throw new Error("its data is cut short");
-      restored.set(record.pblock + i, data.subarray(at, at + blockSize));
+      restored.set(record.pblock + i, keepData ? data.subarray(at, at + blockSize) : NO_DATA);
     }
   }
   return at;

@@ -14,14 +14,23 @@ import {
   UNWRITTEN,
 } from "../format/map-node.ts";
 import { addressOf, type Geometry } from "../space/geometry.ts";
+import { BlockTable, countExtent, familyOf } from "./block-table.ts";
 import type { Contents } from "./contents.ts";
 import type { Report } from "./findings.ts";
 
 /** What a node maps, all below it included. */
 interface Visit {
+  level: number;
   first: number;
   end: number;
   family: number | undefined;
+}
+
+interface Extent {
+  vblock: number;
+  pblock: number;
+  count: number;
+  written: boolean;
 }
 
 /** Where the walk is: what it came from, and what may stand here. */
@@ -38,8 +47,8 @@ interface Place {
 export class Survey {
   /** By node: how many branches and roots refer to it. */
   readonly incoming: Map<number, number> = new Map();
-  /** By segment: how many leaves refer to each block. */
-  readonly counted: Map<number, Uint32Array> = new Map();
+  /** How many leaves refer to each block. */
+  readonly blocks: BlockTable;
   /** What the nodes that were reached map; `null` for those that make no sense. */
   readonly visited: Map<number, Visit | null> = new Map();
   readonly #contents: Contents;
@@ -50,6 +59,7 @@ export class Survey {
   constructor(contents: Contents, geometry: Geometry, report: Report) {
     this.#contents = contents;
     this.#geometry = geometry;
+    this.blocks = new BlockTable(contents.segments, geometry);
     this.#report = report;
   }
 
@@ -73,17 +83,18 @@ export class Survey {
     const seen = new Set<number>();
     for (const id of dead) {
       const value = `node ${id}`;
+      const node = this.#contents.nodes.get(id);
       if (seen.has(id)) this.#report("X018", `map node ${id} is listed as dead twice`, { value });
       else if (this.visited.has(id)) {
         this.#report("X018", `map node ${id} is listed as dead and is in use`, { value });
-      } else if (!this.#contents.nodes.get(id)) {
+      } else if (!node) {
         this.#report("X018", `map node ${id} is listed as dead and is not there`, { value });
       } else if (references.has(id)) {
         this.#report("X018", `map node ${id} is listed as dead and has references`, { value });
       }
       const repeated = seen.has(id) || this.visited.has(id);
       seen.add(id);
-      if (repeated || !this.#contents.nodes.get(id)) continue;
+      if (repeated || !node) continue;
       const place = {
         entry: undefined,
         family: undefined,
@@ -91,7 +102,7 @@ export class Survey {
         from: 0,
         to: Infinity,
       };
-      this.visited.set(id, this.#visit(id, place));
+      this.visited.set(id, this.#visit(id, node, place));
       this.incoming.set(id, (this.incoming.get(id) ?? 0) + 1);
     }
   }
@@ -99,23 +110,23 @@ export class Survey {
   /** One more parent or root refers to a node. */
   #refer(id: number, place: Place): Visit | null {
     this.incoming.set(id, (this.incoming.get(id) ?? 0) + 1);
-    const node = this.#contents.nodes.get(id);
     const known = this.visited.get(id);
-    if (known === undefined && !node) {
+    if (known === null) return null;
+    const node = known ?? this.#contents.nodes.get(id);
+    if (!node) {
       this.visited.set(id, null);
       const [finding, what] =
         node === null ? (["X002", "unreadable"] as const) : (["X001", "missing"] as const);
       this.#lost(finding, id, place, what);
       return null;
     }
-    if (!node) return null;
     if (place.level !== undefined && node.level !== place.level) {
       this.#lost("X003", id, place, `of level ${node.level}, and ${place.level} is due`);
       return null;
     }
-    const visit = known === undefined ? this.#visit(id, place) : known;
+    const visit = "count" in node ? this.#visit(id, node, place) : node;
     this.visited.set(id, visit);
-    if (visit) this.#checkPlace(id, visit, place);
+    this.#checkPlace(id, visit, place);
     return visit;
   }
 
@@ -134,17 +145,17 @@ export class Survey {
     }
   }
 
-  #visit(id: number, place: Place): Visit {
-    const node = this.#contents.nodes.get(id) as MapNode;
+  #visit(id: number, node: MapNode, place: Place): Visit {
     return isLeaf(node) ? this.#leaf(id, node, place) : this.#branch(node, place);
   }
 
   #branch(branch: Branch, place: Place): Visit {
-    const visit: Visit = { first: branch.keys[0]!, end: 0, family: place.family };
+    const { level } = branch;
+    const visit: Visit = { level, first: branch.keys[0]!, end: 0, family: place.family };
     for (let i = 0; i < branch.count; i++) {
       const from = i === 0 ? place.from : branch.keys[i]!;
       const to = i + 1 < branch.count ? branch.keys[i + 1]! : place.to;
-      const below = { ...place, level: branch.level - 1, from, to, family: visit.family };
+      const below = { ...place, level: level - 1, from, to, family: visit.family };
       const found = this.#refer(branch.children[i]!, below);
       if (!found) continue;
       visit.first = Math.min(visit.first, found.first);
@@ -155,7 +166,7 @@ export class Survey {
   }
 
   #leaf(id: number, leaf: Leaf, place: Place): Visit {
-    const visit: Visit = { first: leaf.vblocks[0]!, end: 0, family: place.family };
+    const visit: Visit = { level: 0, first: leaf.vblocks[0]!, end: 0, family: place.family };
     for (let i = 0; i < leaf.count; i++) {
       const count = leaf.lengths[i]! & LENGTH_MASK;
       const extent = {
@@ -170,14 +181,9 @@ export class Survey {
     return visit;
   }
 
-  #extent(
-    id: number,
-    extent: { vblock: number; pblock: number; count: number; written: boolean },
-    place: Place,
-    visit: Visit,
-  ): void {
+  #extent(id: number, extent: Extent, place: Place, visit: Visit): void {
     const { segmentBlocks, capacityBlocks, blockSize } = this.#geometry;
-    const { vblock, pblock, count, written } = extent;
+    const { pblock, count } = extent;
     const segment = Math.floor(pblock / segmentBlocks);
     const index = pblock % segmentBlocks;
     const risk = count * blockSize;
@@ -191,18 +197,25 @@ export class Survey {
       );
       return;
     }
-    const counts = this.#counts(segment);
-    for (let i = index; i < index + count; i++) counts[i]! += 1;
-    const record = this.#contents.segments.get(segment);
-    if (!record) {
-      this.#lostSegment(segment, place);
-      return;
-    }
-    visit.family ??= record.refs[index]! > 0 ? record.families[index] : undefined;
-    const { entry } = place;
+    const blocks = this.blocks.of(segment);
+    visit.family ??= familyOf(blocks, index);
+    const fits = countExtent(blocks, index, extent, visit.family);
+    if (blocks.isLost) this.#lostSegment(segment, place);
+    else if (!fits) this.#strangeExtent(id, extent, { entry: place.entry, ...visit });
+  }
+
+  /** Tells what does not fit between an extent and the records of its blocks. */
+  #strangeExtent(
+    id: number,
+    { vblock, pblock, count, written }: Extent,
+    { entry, family }: Pick<Place, "entry" | "family">,
+  ): void {
+    const { segmentBlocks, blockSize } = this.#geometry;
+    const record = this.#contents.segments.get(Math.floor(pblock / segmentBlocks))!;
+    const index = pblock % segmentBlocks;
     const strange = (i: number): boolean =>
       record.refs[i]! > 0 &&
-      (record.families[i] !== visit.family || record.vblocks[i] !== vblock + i - index);
+      (record.families[i] !== family || record.vblocks[i] !== vblock + i - index);
     this.#runs(pblock, count, strange, (at, length) => {
       const shifted = vblock + at - pblock;
       const what = `is mapped by node ${id} at vblock ${shifted}, and belongs elsewhere`;
@@ -249,15 +262,6 @@ export class Survey {
       { value: `segment ${segment}`, ...subvolume },
       segmentBlocks * blockSize,
     );
-  }
-
-  #counts(segment: number): Uint32Array {
-    let counts = this.counted.get(segment);
-    if (!counts) {
-      counts = new Uint32Array(this.#geometry.segmentBlocks);
-      this.counted.set(segment, counts);
-    }
-    return counts;
   }
 
   #lost(
