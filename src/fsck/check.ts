@@ -14,6 +14,7 @@ import { crossCheck } from "./crosscheck.ts";
 import { exitBits, exitCodeOf, type Finding } from "./finding.ts";
 import { Findings } from "./findings.ts";
 import { checkGraph } from "./graph.ts";
+import type { Image } from "./image.ts";
 import {
   checkDataDevice,
   checkIdentity,
@@ -22,7 +23,12 @@ import {
 } from "./phase-identity.ts";
 import { checkJournal, type JournalSurvey } from "./phase-journal.ts";
 import { scrub, type ScrubResult } from "./scrub.ts";
-import { type AccessOptions, storeAccess, type StoreAccess } from "./store-access.ts";
+import {
+  type AccessOptions,
+  type EnvironmentName,
+  storeAccess,
+  type StoreAccess,
+} from "./store-access.ts";
 
 /** The phases in their order; a finding is made in one of them. */
 export const phaseNames = [
@@ -225,7 +231,7 @@ class CheckRun {
     const { dataFrom: from, bytesPerSecond, signal } = this.#options;
     const done = await this.#phase(7, (onProgress) =>
       scrub(
-        { device, geometry, contents, restored },
+        { device, geometry, contents, restored, checkpoints: this.#checkpoints() },
         {
           onProgress,
           ...(from === undefined ? {} : { from }),
@@ -237,6 +243,12 @@ class CheckRun {
     );
     this.#report.data = done;
     if (done.next !== undefined) throw new BlockspaceError("ECANCELED", "the scrub was cut short");
+  }
+
+  /** Those that a repair could go back to. */
+  #checkpoints(): { name: EnvironmentName; image: Image }[] {
+    const whole = this.evidence!.candidates.filter((candidate) => candidate.whole);
+    return whole.map(({ name, reading }) => ({ name, image: reading.image }));
   }
 
   async #phase<T>(

@@ -24,7 +24,7 @@ export type FindingId =
   | `X00${1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9}`
   | `X01${0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9}`
   | `G00${1 | 2 | 3 | 4 | 5}`
-  | `D00${1 | 2}`;
+  | `D00${1 | 2 | 3}`;
 
 export interface FindingKind {
   severity: Severity;
@@ -165,4 +165,5 @@ export const findingTable: Readonly<Record<FindingId, FindingKind>> = {
     "take it from the journal, or leave it",
   ),
   D002: kind(damage, "I6", "a block cannot be read", "take it from the journal, or leave it"),
+  D003: kind(damage, "I4", "a block that only a checkpoint refers to is spoilt", checkpoint),
 };

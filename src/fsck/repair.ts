@@ -176,7 +176,7 @@ async function write(
   report.after = after;
   const unreadable = report.losses.filter(({ kind }) => kind === "unreadable").length;
   report.uncorrected = after.findings.length + unreadable;
-  const stillBad = findings.filter(({ id }) => id.startsWith("D")).length;
+  const stillBad = findings.filter(({ id }) => id === "D001" || id === "D002").length;
   report.corrected = findings.length - Math.min(stillBad, unreadable);
   if (after.failure) throw new BlockspaceError("EIO", after.failure.message);
 }
@@ -255,7 +255,7 @@ async function writeInPlace(
     const message = "a data device that was cut short is repaired into a new store only";
     throw new BlockspaceError("ENOTSUP", message, { path: device.path });
   }
-  const metadata = has(/^[JCRXG]/);
+  const metadata = has(/^[JCRXG]|^D003/);
   const blocks = metadata || has(/^D/) ? [...plan.restored] : [];
   const ranges = blocks.map(([pblock, { length }]) => ({
     address: addressOf(geometry, pblock),

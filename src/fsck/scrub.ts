@@ -1,17 +1,25 @@
 /**
  * Phase 7: reads every written block and compares it with its checksum. It can be told where to
  * begin, so that a long scrub is done in parts, and how fast to go, so that others get their turn.
+ *
+ * Blocks that the state has freed are read as well for as long as a checkpoint refers to them: when
+ * the newer checkpoint and the journal are lost, the older one is worth something only if none of
+ * its blocks was written again (promise I4).
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { crc32c } from "../base/checksum.ts";
 import type { Device } from "../device/device.ts";
+import { kinds } from "../format/checkpoint-values.ts";
 import { isLeaf, LENGTH_MASK } from "../format/map-node.ts";
-import type { SegmentRecord } from "../format/segment-record.ts";
+import { open as openSealed } from "../format/sealed-value.ts";
+import { decodeSegmentRecord, type SegmentRecord } from "../format/segment-record.ts";
 import { childIndex, upperBound } from "../map/tree.ts";
 import { addressOf, type Geometry } from "../space/geometry.ts";
 import type { Contents } from "./contents.ts";
 import type { FindingPlace } from "./finding.ts";
 import { reasonOf, type Report } from "./findings.ts";
+import type { Image } from "./image.ts";
+import type { EnvironmentName } from "./store-access.ts";
 
 export interface ScrubOptions {
   /** The address on the data device to begin at. */
@@ -34,6 +42,8 @@ export interface ScrubParts {
   contents: Contents;
   /** Blocks whose place on the device does not matter yet: the journal has them. */
   restored: ReadonlyMap<number, Uint8Array>;
+  /** Checkpoints without damage, to which a repair could go back. */
+  checkpoints: readonly { name: EnvironmentName; image: Image }[];
 }
 
 /** Blocks in one read at most. */
@@ -44,26 +54,22 @@ export async function scrub(
   options: ScrubOptions,
   report: Report,
 ): Promise<ScrubResult> {
-  const { geometry, contents } = parts;
-  const { segmentBlocks, blockSize } = geometry;
+  const { geometry } = parts;
+  const { blockSize } = geometry;
+  const from = Math.ceil(((options.from ?? 0) - geometry.dataOffset) / blockSize);
   let total = 0;
-  for (const live of contents.live) total += live * blockSize;
+  for (const { count } of allRuns(parts)) total += count * blockSize;
   const began = performance.now();
-  const segments = [...contents.segments.keys()].toSorted((a, b) => a - b);
   let bytes = 0;
-  for (const segment of segments) {
-    const record = contents.segments.get(segment);
-    const end = addressOf(geometry, (segment + 1) * segmentBlocks);
-    if (!record || end <= (options.from ?? 0)) continue;
-    for (const run of runsOf(record, geometry, segment, parts.restored)) {
-      const next = addressOf(geometry, run.pblock);
-      if (next < (options.from ?? 0)) continue;
-      if (options.signal?.aborted) return { bytes, next };
-      await readRun(parts, record, run, report);
-      bytes += run.count * blockSize;
-      options.onProgress?.(bytes, total);
-      await pace(bytes, began, options);
-    }
+  for (const whole of allRuns(parts)) {
+    const left = Math.min(whole.count, whole.pblock + whole.count - from);
+    if (left <= 0) continue;
+    const run = { ...whole, pblock: whole.pblock + whole.count - left, count: left };
+    if (options.signal?.aborted) return { bytes, next: addressOf(geometry, run.pblock) };
+    await readRun(parts, run, report);
+    bytes += run.count * blockSize;
+    options.onProgress?.(bytes, total);
+    await pace(bytes, began, options);
   }
   return { bytes };
 }
@@ -74,63 +80,110 @@ async function pace(bytes: number, began: number, options: ScrubOptions): Promis
   if (dueMs > 1) await sleep(dueMs, undefined, { signal: options.signal }).catch(() => undefined);
 }
 
+/** Blocks side by side, and the record that says what they should hold. */
 interface Run {
   pblock: number;
   count: number;
+  record: SegmentRecord;
+  /** The checkpoint whose record it is; without one, that of the state. */
+  checkpoint?: EnvironmentName;
 }
 
-/** The runs of written blocks in use, of bounded length. */
+/** Everything to be read, in the order of addresses. */
+function* allRuns({ geometry, contents, restored, checkpoints }: ScrubParts): Generator<Run> {
+  const { segmentBlocks } = geometry;
+  const segments = new Set(contents.segments.keys());
+  for (const { image } of checkpoints) {
+    for (const [segment] of image.scan(kinds.segment)) segments.add(segment);
+  }
+  for (const segment of [...segments].toSorted((a, b) => a - b)) {
+    const base = segment * segmentBlocks;
+    const own = contents.segments.get(segment) ?? undefined;
+    const runs: Run[] = [];
+    const told: SegmentRecord[] = [];
+    if (own) {
+      const wanted = (i: number): boolean => holdsData(own, i) && !restored.has(base + i);
+      for (const run of runsOf(base, segmentBlocks, wanted)) runs.push({ ...run, record: own });
+      told.push(own);
+    }
+    for (const { name, image } of checkpoints) {
+      const value = image.get(kinds.segment, segment);
+      if (!value) continue;
+      const record = decodeSegmentRecord(openSealed(kinds.segment, segment, value), segmentBlocks);
+      // Nearly all blocks are those of the state as well, and are read for it.
+      const only = (i: number): boolean =>
+        holdsData(record, i) &&
+        !told.some((one) => holdsData(one, i) && one.checksums[i] === record.checksums[i]);
+      for (const run of runsOf(base, segmentBlocks, only)) {
+        runs.push({ ...run, record, checkpoint: name });
+      }
+      told.push(record);
+    }
+    yield* runs.toSorted((a, b) => a.pblock - b.pblock);
+  }
+}
+
+function holdsData({ refs, written }: SegmentRecord, index: number): boolean {
+  return refs[index]! > 0 && written[index] === 1;
+}
+
+/** The runs of wanted blocks of a segment, of bounded length. */
 function* runsOf(
-  record: SegmentRecord,
-  { segmentBlocks }: Geometry,
-  segment: number,
-  restored: ReadonlyMap<number, Uint8Array>,
-): Generator<Run> {
-  const base = segment * segmentBlocks;
+  base: number,
+  blocks: number,
+  wanted: (index: number) => boolean,
+): Generator<Pick<Run, "pblock" | "count">> {
   let count = 0;
-  for (let i = 0; i <= segmentBlocks; i++) {
-    const wanted =
-      i < segmentBlocks &&
-      record.refs[i]! > 0 &&
-      record.written[i] === 1 &&
-      !restored.has(base + i);
-    if (wanted && count < READ_BLOCKS) count++;
+  for (let i = 0; i <= blocks; i++) {
+    const more = i < blocks && wanted(i);
+    if (more && count < READ_BLOCKS) count++;
     else {
       if (count > 0) yield { pblock: base + i - count, count };
-      count = wanted ? 1 : 0;
+      count = more ? 1 : 0;
     }
   }
 }
 
-async function readRun(
-  parts: ScrubParts,
-  record: SegmentRecord,
-  run: Run,
-  report: Report,
-): Promise<void> {
+async function readRun(parts: ScrubParts, run: Run, report: Report): Promise<void> {
   const { geometry, device } = parts;
   const { blockSize, segmentBlocks } = geometry;
+  const { record } = run;
   const bytes = new Uint8Array(run.count * blockSize);
   try {
     await device.read(bytes, addressOf(geometry, run.pblock));
   } catch (error) {
     if (run.count > 1) {
       for (let i = 0; i < run.count; i++) {
-        await readRun(parts, record, { pblock: run.pblock + i, count: 1 }, report);
+        await readRun(parts, { ...run, pblock: run.pblock + i, count: 1 }, report);
       }
-      return;
-    }
-    const what = `block ${run.pblock} cannot be read: ${reasonOf(error)}`;
-    report("D002", what, placeOf(parts, record, run.pblock), blockSize);
+    } else tell(parts, run, run.pblock, "D002", `cannot be read: ${reasonOf(error)}`, report);
     return;
   }
   for (let i = 0; i < run.count; i++) {
     const block = bytes.subarray(i * blockSize, (i + 1) * blockSize);
     const pblock = run.pblock + i;
     if (crc32c(block) === record.checksums[pblock % segmentBlocks]) continue;
-    const what = `block ${pblock} does not match its checksum`;
-    report("D001", what, placeOf(parts, record, pblock), blockSize);
+    tell(parts, run, pblock, "D001", "does not match its checksum", report);
   }
+}
+
+function tell(
+  parts: ScrubParts,
+  { record, checkpoint }: Run,
+  pblock: number,
+  id: "D001" | "D002",
+  what: string,
+  report: Report,
+): void {
+  const { geometry } = parts;
+  const { blockSize } = geometry;
+  if (checkpoint === undefined) {
+    report(id, `block ${pblock} ${what}`, placeOf(parts, record, pblock), blockSize);
+    return;
+  }
+  const blocks = { address: addressOf(geometry, pblock), length: blockSize };
+  const whose = `block ${pblock}, to which checkpoint ${checkpoint} refers and the state does not,`;
+  report("D003", `${whose} ${what}`, { state: checkpoint, blocks });
 }
 
 /** Where a block is, and which subvolume has it. */
