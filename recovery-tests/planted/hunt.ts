@@ -24,6 +24,7 @@ const order: readonly (readonly [row: number, cases: number])[] = [
   [13, 40],
   [3, 40],
   [23, 60],
+  [24, 60],
   [9, 150],
   [5, 60],
   [14, 40],

@@ -1,7 +1,7 @@
 /** Rows 1 to 7: loss of power, in every way that it can come. */
 import { type CrashKind, crashKinds } from "blockspace/testing";
 import { type Case, crashRow, type Row } from "../row.ts";
-import { crashCheck, rottenCheck } from "../store/checks.ts";
+import { crashCheck, olderCheck, rottenCheck } from "../store/checks.ts";
 import { type Beginning, usedStore, usedStoreFor } from "../store/geometry.ts";
 import type { Mark } from "../store/model.ts";
 import { rottenParts } from "../store/rotten-checkpoint.ts";
@@ -110,6 +110,19 @@ export const crashRows: readonly Row[] = [
       const part = rottenParts[Math.floor(index / rottenSequences.length) % rottenParts.length]!;
       const check = rottenCheck("rotten checkpoint", steps, await beginning, part);
       return { check, options: { budget: { states: 100 } } };
+    },
+  ),
+  crashRow(
+    {
+      number: 24,
+      fault: "power cut, both checkpoints read by fsck",
+      leaves: "P1, I4",
+      cases: 20_000,
+    },
+    async (index) => {
+      const sequence = index % 2 === 0 ? restartingSequence : rotatingSequence;
+      const check = olderCheck("checked", sequence(index), await usedStore("tight"));
+      return { check, options: { model: { kinds: everyKind }, budget: { states: 100 } } };
     },
   ),
 ];

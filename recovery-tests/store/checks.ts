@@ -106,6 +106,24 @@ export function rottenCheck(
   };
 }
 
+/**
+ * Loss of power, and then, so that somebody goes back to the older checkpoint, of the newer one and
+ * the journal: every block that either of them refers to holds what it held (promise I4).
+ */
+export function olderCheck(
+  name: string,
+  steps: readonly Step[],
+  beginning: Beginning,
+): CrashCheck<Found | undefined, Step> {
+  return {
+    ...crashCheck(name, steps, beginning),
+    recover: async (disk) => {
+      await expectClean(disk.start);
+      return recover(disk);
+    },
+  };
+}
+
 interface RecoverOptions {
   /** The newest checkpoint was damaged; else whoever passes it over is wrong. */
   isRotten?: boolean;
@@ -140,7 +158,10 @@ export async function recover(
   return found;
 }
 
-/** What a crash leaves is no damage: fsck finds nothing worse than leaks. */
+/**
+ * What a crash leaves is no damage: fsck finds nothing worse than leaks, and every block that a
+ * checkpoint refers to as it was.
+ */
 async function expectClean(image: DiskImage): Promise<void> {
   const disk = new SimulatedDisk({ image });
   const { exitCode, findings, failure } = await checkSimulatedStore(disk, { data: true });

@@ -84,6 +84,14 @@ export const journalBugs: readonly PlantedBug[] = [
     first: 6,
   },
   {
+    name: "recycled-one-commit-early",
+    file: WRITER,
+    find: "this.#used[1].firstLsn <= lsn + 1",
+    replace: "this.#used[1].firstLsn <= lsn + 2",
+    mistake: "a file is recycled while the last of its commits is needed",
+    first: 24,
+  },
+  {
     name: "active-file-recycled",
     file: WRITER,
     find: "while (this.#used.length > 1 && this.#used[1].firstLsn <= lsn + 1) {",

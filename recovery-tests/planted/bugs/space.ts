@@ -1,6 +1,7 @@
 /** Mistakes in giving space away and in taking it back (promise I4). */
 import type { PlantedBug } from "../bug.ts";
 
+const BUSY = "space/busy.js";
 const SEGMENTS = "space/segments.js";
 
 export const spaceBugs: readonly PlantedBug[] = [
@@ -27,6 +28,32 @@ export const spaceBugs: readonly PlantedBug[] = [
     replace: "return !busy.has(segment, index);",
     mistake: "the allocator does not look whether a block is held",
     first: 21,
+  },
+  {
+    name: "busy-one-generation-too-short",
+    file: BUSY,
+    find: "for (const [segment, bitmap] of this.#leaving) {\n            const blocks = blocksSet(bitmap);",
+    replace:
+      "for (const [segment, bitmap] of [...this.#leaving, ...this.#former]) {\n" +
+      "            const blocks = blocksSet(bitmap);\n            bitmap.fill(0);",
+    mistake: "blocks come free when the newest checkpoint needs them no more, the older one does",
+    first: 24,
+  },
+  {
+    name: "busy-not-stored-anew",
+    file: BUSY,
+    find: "this.#frozen = this.#current;\n        this.#current = new Map();",
+    replace: "this.#frozen = new Map();",
+    mistake: "a checkpoint does not store which blocks it has just stopped using",
+    first: 24,
+  },
+  {
+    name: "busy-forgotten-on-opening",
+    file: "replay/state.js",
+    find: "segments.busy.load(id, bitmap);",
+    replace: "segments.busy.load(id, new Uint8Array(bitmap.length));",
+    mistake: "an opened store gives out blocks that the older checkpoint refers to",
+    first: 24,
   },
   {
     name: "hole-over-live-blocks",
