@@ -13,7 +13,7 @@
  *    allows.
  */
 import fs from "node:fs";
-import { readFile, stat } from "node:fs/promises";
+import { lstat, readFile, stat } from "node:fs/promises";
 import { trim } from "fs-native-extensions";
 import { BlockspaceError } from "../base/errors.ts";
 import { type CachedRead, loadCachedRead } from "./cached-read.ts";
@@ -21,7 +21,7 @@ import { type CreateOptions, type Device, checkWithin } from "./device.ts";
 import { closedError, codeOf, entryError, ioError } from "./medium-error.ts";
 import * as system from "./system-calls.ts";
 
-const { O_CREAT, O_EXCL, O_RDONLY, O_RDWR, O_TRUNC } = fs.constants;
+const { O_CREAT, O_EXCL, O_NOFOLLOW, O_RDONLY, O_RDWR, O_TRUNC } = fs.constants;
 
 /** The system takes no more chunks than this in one `writev` (`IOV_MAX` on Linux). */
 const MAX_CHUNKS = 1024;
@@ -31,6 +31,9 @@ const SECTOR_BYTES = 512;
 const ZEROES: Uint8Array = new Uint8Array(2 ** 20);
 
 type Kind = "file" | "block device";
+
+/** What becomes of a symbolic link in the place of a file; `refuse`: `EIO`. */
+export type Links = "follow" | "refuse";
 
 export class FileDevice implements Device {
   readonly path: string;
@@ -54,16 +57,22 @@ export class FileDevice implements Device {
    * Opens what is at `path`; `ENOENT` when nothing is. A block device that the system uses itself
    * (a mounted file system, a swap area) is not opened for writing: `EIO`, with `EBUSY` as cause.
    */
-  static async open(path: string, mode: "read" | "write"): Promise<FileDevice> {
+  static async open(
+    path: string,
+    mode: "read" | "write",
+    links: Links = "follow",
+  ): Promise<FileDevice> {
     try {
-      const stats = await stat(path);
+      const stats = await (links === "follow" ? stat(path) : lstat(path));
+      if (stats.isSymbolicLink()) throw linkError(path);
       // Asked before opening, since to open a FIFO waits for its other end.
       if (!stats.isFile() && !stats.isBlockDevice()) {
         throw new BlockspaceError("EIO", `${path} is neither a file nor a block device`, { path });
       }
       const kind = stats.isBlockDevice() ? "block device" : "file";
       const exclusively = kind === "block device" ? O_EXCL : 0;
-      const fd = await system.open(path, mode === "read" ? O_RDONLY : O_RDWR | exclusively);
+      const flags = (mode === "read" ? O_RDONLY : O_RDWR | exclusively) | flagsFor(links);
+      const fd = await system.open(path, flags);
       return await orClose(
         fd,
         async () => new FileDevice(fd, path, await sizeOf(fd, kind), kind, await cachedRead()),
@@ -74,9 +83,13 @@ export class FileDevice implements Device {
   }
 
   /** Creates the file at `path`, or empties the one that is there, and lays it out. */
-  static async create(path: string, options: CreateOptions): Promise<FileDevice> {
+  static async create(
+    path: string,
+    options: CreateOptions,
+    links: Links = "follow",
+  ): Promise<FileDevice> {
     try {
-      const fd = await system.open(path, O_RDWR | O_CREAT | O_TRUNC);
+      const fd = await system.open(path, O_RDWR | O_CREAT | O_TRUNC | flagsFor(links));
       return await orClose(fd, async () => {
         if (options.layout === "sparse") await system.ftruncate(fd, options.size);
         else await fillWithZeroes(fd, options.size);
@@ -158,6 +171,15 @@ let loading: ReturnType<typeof loadCachedRead> | undefined;
 
 function cachedRead(): ReturnType<typeof loadCachedRead> {
   return (loading ??= loadCachedRead());
+}
+
+/** `path` is a symbolic link, and links are not followed. */
+export function linkError(path: string): BlockspaceError {
+  return new BlockspaceError("EIO", `${path} is a symbolic link, and is not followed`, { path });
+}
+
+export function flagsFor(links: Links): number {
+  return links === "refuse" ? O_NOFOLLOW : 0;
 }
 
 /** The result of `work`, which owns `fd` from then on; closes `fd` when it fails. */

@@ -4,25 +4,32 @@
  * A name is durable only when the directory itself has been synced (`fsync` on its descriptor):
  * a file that was flushed can still be lost with its name.
  */
-import { mkdir, readdir, rename, unlink } from "node:fs/promises";
+import { lstat, mkdir, readdir, rename, unlink } from "node:fs/promises";
 import fs from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import type { CreateOptions, Device, Directory, Lock } from "./device.ts";
-import { FileDevice } from "./file-device.ts";
+import { FileDevice, linkError, type Links } from "./file-device.ts";
 import { lockFile } from "./file-lock.ts";
-import { entryError, isMissing } from "./medium-error.ts";
+import { codeOf, entryError, isMissing } from "./medium-error.ts";
 import * as system from "./system-calls.ts";
 
 const { O_DIRECTORY, O_RDONLY } = fs.constants;
 
 export class FileDirectory implements Directory {
   readonly path: string;
+  readonly #links: Links;
+  /** It was reached from another one, whose owner may have put a link in its place. */
+  readonly #isInner: boolean;
 
-  constructor(path: string) {
+  /** `links`: what to do with symbolic links in it; the directory itself may be one. */
+  constructor(path: string, links: Links = "follow", isInner = false) {
     this.path = resolve(path);
+    this.#links = links;
+    this.#isInner = isInner;
   }
 
   async list(): Promise<string[]> {
+    await this.#refuseLink();
     try {
       return (await readdir(this.path)).toSorted();
     } catch (error) {
@@ -31,15 +38,30 @@ export class FileDirectory implements Directory {
     }
   }
 
-  open(name: string, mode: "read" | "write"): Promise<Device> {
-    return FileDevice.open(join(this.path, name), mode);
+  /** The names in it that are symbolic links. */
+  async symbolicLinks(): Promise<string[]> {
+    await this.#refuseLink();
+    try {
+      const entries = await readdir(this.path, { withFileTypes: true });
+      return entries.filter((entry) => entry.isSymbolicLink()).map(({ name }) => name);
+    } catch (error) {
+      if (isMissing(error) || codeOf(error) === "ENOTDIR") return [];
+      throw entryError("listing", this.path, error);
+    }
   }
 
-  create(name: string, options: CreateOptions): Promise<Device> {
-    return FileDevice.create(join(this.path, name), options);
+  async open(name: string, mode: "read" | "write"): Promise<Device> {
+    await this.#refuseLink();
+    return FileDevice.open(join(this.path, name), mode, this.#links);
+  }
+
+  async create(name: string, options: CreateOptions): Promise<Device> {
+    await this.#refuseLink();
+    return FileDevice.create(join(this.path, name), options, this.#links);
   }
 
   async rename(from: string, to: string): Promise<void> {
+    await this.#refuseLink();
     const path = join(this.path, from);
     try {
       await rename(path, join(this.path, to));
@@ -49,6 +71,7 @@ export class FileDirectory implements Directory {
   }
 
   async remove(name: string): Promise<void> {
+    await this.#refuseLink();
     const path = join(this.path, name);
     try {
       await unlink(path);
@@ -62,10 +85,11 @@ export class FileDirectory implements Directory {
   }
 
   directory(name: string): FileDirectory {
-    return new FileDirectory(join(this.path, name));
+    return new FileDirectory(join(this.path, name), this.#links, true);
   }
 
   async ensure(): Promise<void> {
+    await this.#refuseLink();
     let topmost: string | undefined;
     try {
       topmost = await mkdir(this.path, { recursive: true });
@@ -78,8 +102,17 @@ export class FileDirectory implements Directory {
     }
   }
 
-  lock(name: string, mode: "exclusive" | "shared"): Promise<Lock> {
-    return lockFile(join(this.path, name), mode);
+  async lock(name: string, mode: "exclusive" | "shared"): Promise<Lock> {
+    await this.#refuseLink();
+    return lockFile(join(this.path, name), mode, this.#links);
+  }
+
+  async #refuseLink(): Promise<void> {
+    if (this.#links === "follow" || !this.#isInner) return;
+    const stats = await lstat(this.path).catch((error: unknown) => {
+      if (!isMissing(error)) throw entryError("opening", this.path, error);
+    });
+    if (stats?.isSymbolicLink()) throw linkError(this.path);
   }
 }
 

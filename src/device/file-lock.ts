@@ -17,18 +17,23 @@ import { stat } from "node:fs/promises";
 import { tryLock } from "fs-native-extensions";
 import { BlockspaceError } from "../base/errors.ts";
 import type { Lock } from "./device.ts";
+import { flagsFor, type Links } from "./file-device.ts";
 import { entryError, ioError, isMissing } from "./medium-error.ts";
 import * as system from "./system-calls.ts";
 
-const { O_CREAT, O_RDONLY, O_RDWR } = fs.constants;
+const { O_CREAT, O_NONBLOCK, O_RDONLY, O_RDWR } = fs.constants;
 /** Losing this often means that somebody replaces the file all the time. */
 const MAX_ATTEMPTS = 8;
 
 /** Takes the lock on the file at `path`, or throws `ELOCKED` at once. */
-export async function lockFile(path: string, mode: "exclusive" | "shared"): Promise<Lock> {
+export async function lockFile(
+  path: string,
+  mode: "exclusive" | "shared",
+  links: Links = "follow",
+): Promise<Lock> {
   try {
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
-      const fd = await openLocked(path, mode);
+      const fd = await openLocked(path, mode, links);
       if (fd !== undefined) return new FileLock(fd, path);
     }
   } catch (error) {
@@ -58,11 +63,20 @@ class FileLock implements Lock {
 /**
  * The descriptor that holds the lock, or nothing when `path` no longer leads to the locked file.
  */
-async function openLocked(path: string, mode: "exclusive" | "shared"): Promise<number | undefined> {
+async function openLocked(
+  path: string,
+  mode: "exclusive" | "shared",
+  links: Links,
+): Promise<number | undefined> {
   const shared = mode === "shared";
-  const fd = await system.open(path, shared ? O_RDONLY : O_RDWR | O_CREAT);
+  // To open a FIFO would wait for its other end.
+  const flags = (shared ? O_RDONLY : O_RDWR | O_CREAT) | O_NONBLOCK | flagsFor(links);
+  const fd = await system.open(path, flags);
   let held = false;
   try {
+    if (!(await system.fstat(fd)).isFile()) {
+      throw new BlockspaceError("EIO", `${path} is no file`, { path });
+    }
     if (!tryLock(fd, { shared })) {
       throw new BlockspaceError("ELOCKED", `${path} is locked by another holder`, { path });
     }

@@ -165,7 +165,7 @@ class CheckRun {
     const findings = this.#findings;
     const report = findings.report();
     const identity = await this.#phase(0, () => this.#identity(lockMode));
-    if (identity.interrupted || !identity.names.has("superblock")) return;
+    if (identity.interrupted || identity.isElsewhere || !identity.names.has("superblock")) return;
     const start = await this.#phase(1, async () => {
       const superblock = await checkSuperblock(access, report);
       const device = superblock && (await checkDataDevice(access, superblock, report));

@@ -15,7 +15,7 @@
 export type Severity = "leak" | "damage" | "fatal";
 
 export type FindingId =
-  | `I00${1 | 2 | 3 | 4}`
+  | `I00${1 | 2 | 3 | 4 | 5}`
   | `S00${1 | 2 | 3 | 4 | 5 | 6 | 7 | 8}`
   | `J00${1 | 2 | 3 | 4 | 5 | 6 | 7}`
   | `C00${1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9}`
@@ -40,6 +40,7 @@ const leak = "leak";
 const fatal = "fatal";
 
 const keep = "none: what it would need is not there";
+const byHand = "none: put the file there, or name the data with --device";
 const checkpoint = "write both checkpoints anew";
 const journal = "begin a new journal behind the last commit that can be believed";
 const recount = "count again from the maps";
@@ -54,6 +55,7 @@ export const findingTable: Readonly<Record<FindingId, FindingKind>> = {
   I002: kind(leak, "I8", "the lock file is missing", "make it"),
   I003: kind(damage, "I2", "a repair in place was cut short", "roll it back and repeat it"),
   I004: kind(leak, "I2", "the remains of an unfinished creation", "remove them"),
+  I005: kind(fatal, "I6", "a symbolic link in the place of a file", byHand),
 
   S001: kind(damage, "I6", "a slot of the superblock is damaged", "copy the other slot"),
   S002: kind(fatal, "I6", "both slots of the superblock are damaged", keep),

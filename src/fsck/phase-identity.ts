@@ -31,6 +31,8 @@ export interface Identity {
   names: ReadonlySet<string>;
   /** A repair in place was cut short. */
   interrupted: boolean;
+  /** Some of it is not in the directory at all, but wherever links lead, and is not looked at. */
+  isElsewhere: boolean;
 }
 
 /** Phase 0. Throws `ENOENT` where there is no store, `ELOCKED` where somebody writes to it. */
@@ -47,7 +49,12 @@ export async function checkIdentity(
       path: directory.path,
     });
   }
-  const lock = await lockAll(access, names, mode);
+  const links = await linksIn(access);
+  for (const file of links) {
+    report("I005", `${file} is a symbolic link, and is not followed`, { file });
+  }
+  const isElsewhere = links.size > 0;
+  const lock = await lockAll(access, without(names, links), mode);
   const interrupted = !names.has(SUPERBLOCK) && names.has(SUPERBLOCK_AWAY);
   if (interrupted) report("I003", "a repair in place was cut short", { file: SUPERBLOCK_AWAY });
   else if (!names.has(SUPERBLOCK)) {
@@ -56,7 +63,7 @@ export async function checkIdentity(
   if (names.has(SUPERBLOCK) && names.has(UNFINISHED)) {
     report("I004", `${UNFINISHED} is left of a creation`, { file: UNFINISHED });
   }
-  return { names, interrupted, lock };
+  return { names, interrupted, isElsewhere, lock };
 }
 
 /** The locks that a host takes, on what is there of them; none is made. `none`: held already. */
@@ -89,7 +96,16 @@ export async function lockForRepair(
   const names = new Set(await access.directory.list());
   const store = [SUPERBLOCK, SUPERBLOCK_AWAY].some((name) => names.has(name));
   if (store && mode === "exclusive") names.add(LOCK);
-  return lockAll(access, names, mode);
+  return lockAll(access, without(names, await linksIn(access)), mode);
+}
+
+/** Where a link stands in place of a part of the store. */
+export async function linksIn(access: StoreAccess): Promise<Set<string>> {
+  return new Set(await access.symbolicLinks?.());
+}
+
+function without(names: ReadonlySet<string>, links: ReadonlySet<string>): Set<string> {
+  return new Set([...names].filter((name) => !links.has(name)));
 }
 
 /** Phase 1: the superblock that counts, or nothing when no slot can be believed. */

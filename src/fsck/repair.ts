@@ -25,6 +25,7 @@ import { blocksInJournal } from "./journal-search.ts";
 import type { Loss } from "./loss.ts";
 import {
   DATA,
+  linksIn,
   LOCK,
   lockForRepair,
   SUPERBLOCK,
@@ -281,6 +282,7 @@ async function writeInPlace(
 
 /** Where a repair was cut short, the store is put back as it was before. */
 async function rollBackInterrupted(access: StoreAccess): Promise<boolean> {
+  if ((await linksIn(access)).size > 0) return false;
   const names = await access.directory.list();
   if (names.includes(SUPERBLOCK) || !names.includes(SUPERBLOCK_AWAY)) return false;
   await withDevice(access, (device) => rollBack(access, device));

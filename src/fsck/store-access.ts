@@ -26,6 +26,8 @@ export interface EnvironmentReading {
 
 export interface StoreAccess {
   readonly directory: Directory;
+  /** The parts of the store in whose place there is a symbolic link; none where there are none. */
+  symbolicLinks?(): Promise<string[]>;
   /** Opens a data device that lies elsewhere. */
   openDevice?: (mode: "read" | "write") => Promise<Device>;
   /**
@@ -53,12 +55,13 @@ const DATA_FILE = "data.mdb";
 
 /** A store in a directory of the file system. */
 export function storeAccess(path: string, options: AccessOptions = {}): StoreAccess {
-  const directory = new FileDirectory(path);
+  const directory = new FileDirectory(path, "refuse");
   const checkpoint = directory.directory("checkpoint");
   const { device } = options;
   return {
     directory,
     ...(device === undefined ? {} : { openDevice: (mode) => FileDevice.open(device, mode) }),
+    symbolicLinks: () => linksIn(directory, device !== undefined),
     readEnvironment: (name, given = {}) => readLmdb(join(checkpoint.path, name), given),
     async openEnvironment(name, anew) {
       const { lmdbEnvironments } = await import("../checkpoint/lmdb-environment.ts");
@@ -77,6 +80,19 @@ export function storeAccess(path: string, options: AccessOptions = {}): StoreAcc
       await checkpoint.sync();
     },
   };
+}
+
+/** What of the root directory is none of the store's may be a link; it is never looked at. */
+const parts = /^(?:superblock(?:\.new|\.fsck)?|lock|data|fsck\.undo(?:\.new)?|journal|checkpoint)$/;
+
+async function linksIn(root: FileDirectory, isDataElsewhere: boolean): Promise<string[]> {
+  const found = (await root.symbolicLinks()).filter((name) => parts.test(name));
+  for (const place of ["journal", "checkpoint", "checkpoint/a", "checkpoint/b"]) {
+    if (found.some((link) => place.startsWith(link))) continue;
+    const links = await root.directory(place).symbolicLinks();
+    found.push(...links.map((name) => `${place}/${name}`));
+  }
+  return isDataElsewhere ? found.filter((name) => name !== "data") : found;
 }
 
 async function readLmdb(
