@@ -19,9 +19,9 @@ if (verb === "make" && rest[0] !== undefined) {
   await makeLargeStore(store, { extents: Number(extents), snapshots: Number(snapshots) });
 } else if (verb === "measure" && rest[0] !== undefined) {
   const { seconds, peakBytes, peakAnonymousBytes, code } = await measure(rest);
-  const mib = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(0)} MiB`;
-  const memory = `${mib(peakBytes)} resident at most, ${mib(peakAnonymousBytes)} of it no file's`;
-  console.log(`exit code ${code} after ${seconds.toFixed(1)} s; ${memory}`);
+  const memory = [peakBytes, peakAnonymousBytes].map((bytes) => Math.round(bytes / 2 ** 20));
+  console.log(`exit code ${code} after ${seconds.toFixed(1)} s`);
+  console.log(`${memory[0]} MiB resident at most, ${memory[1]} MiB of it no file's`);
 } else if (verb === "thin-xml") {
   await writeThinXml(process.stdin, process.stdout);
 } else {

@@ -153,8 +153,8 @@ class ValueReader {
     for (const [id, value] of this.#image.scan(kind)) {
       if (id < limit) yield { id, value };
       else {
-        const value = valueName(kind, id);
-        this.#report("C010", `${value} is beyond the last possible id`, { value });
+        const what = valueName(kind, id);
+        this.#report("C010", `${what} is beyond the last possible id`, { value: what });
       }
     }
   }

@@ -8,7 +8,7 @@ import { isBlockspaceError } from "../base/errors.ts";
 import type { Directory } from "../device/device.ts";
 import { type Commit, decodeFrame } from "../format/journal-frame.ts";
 import type { JournalFile, JournalIdentity } from "../journal/files.ts";
-import { findFrame } from "../journal/frame-reader.ts";
+import { findFrame, SearchBudget } from "../journal/frame-reader.ts";
 import type { JournalBatch } from "../journal/reader.ts";
 
 export interface JournalPlace {
@@ -22,15 +22,16 @@ export interface FoundFrame extends JournalBatch {
   lastLsn: number;
 }
 
-/** Every sound frame of the journal's files that makes sense, in no order. */
+/** Every sound frame of the journal's files that makes sense, in no order, as far as one looks. */
 export async function* allFrames(place: JournalPlace): AsyncGenerator<FoundFrame> {
   const { identity, directory } = place;
+  const budget = new SearchBudget();
   for (const { name } of place.files) {
     const device = await directory.open(name, "read");
     try {
       let from = 0;
       for (;;) {
-        const found = await findFrame(device, from, identity, () => true);
+        const found = await orNothing(findFrame(device, from, identity, () => true, budget));
         if (!found) break;
         const { header, bytes } = found.frame;
         const length = Math.ceil(header.length / identity.alignment) * identity.alignment;
@@ -42,6 +43,16 @@ export async function* allFrames(place: JournalPlace): AsyncGenerator<FoundFrame
     } finally {
       await device.close();
     }
+  }
+}
+
+/** Where a search is given up, nothing is found; the check has told of the reason. */
+async function orNothing<T>(search: Promise<T>): Promise<T | undefined> {
+  try {
+    return await search;
+  } catch (error) {
+    if (isBlockspaceError(error, "ECORRUPT")) return undefined;
+    throw error;
   }
 }
 

@@ -3,7 +3,8 @@
  * file for a frame that proves an earlier one to have been durable.
  */
 import { crc32c } from "../base/checksum.ts";
-import { MiB } from "../base/units.ts";
+import { BlockspaceError } from "../base/errors.ts";
+import { GiB, MiB } from "../base/units.ts";
 import type { Device } from "../device/device.ts";
 import {
   CHECKSUM_FROM,
@@ -56,21 +57,43 @@ export async function readFrame(
   return sound ? { header, bytes } : undefined;
 }
 
+/**
+ * How much a search may read, so that a file which somebody has filled with what looks like frames
+ * keeps nobody for hours. A journal that a host has written is searched with a small part of it:
+ * frames do not lie one within the other.
+ */
+export class SearchBudget {
+  /** Bytes of files, and of frames in them that turn out not to be sound. */
+  #files: number = 16 * GiB;
+  #frames: number = 4 * MAX_FRAME_BYTES;
+
+  /** `ECORRUPT` when it is used up. */
+  spend(on: "files" | "frames", bytes: number): void {
+    if (on === "files") this.#files -= bytes;
+    else this.#frames -= bytes;
+    if (this.#files >= 0 && this.#frames >= 0) return;
+    throw new BlockspaceError("ECORRUPT", "the journal is full of what only looks like frames");
+  }
+}
+
 /** A sound frame at or behind `from` that `wanted` accepts, if there is one. */
 export async function findFrame(
   device: FrameSpace,
   from: number,
   identity: JournalIdentity,
   wanted: (header: FrameHeader) => boolean,
+  budget: SearchBudget,
 ): Promise<{ position: number; frame: SoundFrame } | undefined> {
   for (let start = from; start < device.size; start += SCAN_BYTES) {
     const chunk = new Uint8Array(Math.min(SCAN_BYTES, device.size - start));
+    budget.spend("files", chunk.length);
     await device.read(chunk, start);
     for (let at = 0; at + frameHeaderStruct.size <= chunk.length; at += identity.alignment) {
       const header = decodeFrameHeader(chunk, at, identity.storeId);
       if (!header || !wanted(header)) continue;
       const frame = await readFrame(device, start + at, identity);
       if (frame) return { position: start + at, frame };
+      budget.spend("frames", Math.min(header.length, device.size - start - at));
     }
   }
   return undefined;

@@ -30,6 +30,7 @@ import {
   type FrameSpace,
   readFrame,
   readFrameHeader,
+  SearchBudget,
   type SoundFrame,
 } from "./frame-reader.ts";
 
@@ -91,6 +92,7 @@ export class JournalReader {
   #last: DoubtfulFrame | undefined;
   /** The last file in which a frame was found. */
   #lastWithFrame: JournalFile | undefined;
+  readonly #budget = new SearchBudget();
 
   constructor(directory: Directory, identity: JournalIdentity, start: JournalStart) {
     this.#directory = directory;
@@ -186,9 +188,7 @@ export class JournalReader {
     const { lsn, checksum } = this.#start;
     if (this.#due > lsn) return undefined;
     this.#moveTo(lsn + 1, checksum);
-    const found = await findFrame(place.device, place.position, this.#identity, (header) =>
-      this.#isDue(header),
-    );
+    const found = await this.#find(place.device, place.position, (header) => this.#isDue(header));
     if (found) place.position = found.position;
     return found?.frame;
   }
@@ -227,7 +227,7 @@ export class JournalReader {
   /** Looks for anything that proves the frame that is due to have been durable. */
   async #refuseDamage(place: Place): Promise<void> {
     const proves = (header: FrameHeader): boolean => header.durableLsn >= this.#due;
-    if (await findFrame(place.device, place.position, this.#identity, proves)) {
+    if (await this.#find(place.device, place.position, proves)) {
       throw this.#damage(this.#due, "is damaged, and it was durable");
     }
     if (place.file.isCut) {
@@ -258,11 +258,19 @@ export class JournalReader {
     proves: (header: FrameHeader) => boolean,
   ): Promise<boolean> {
     const wanted = (header: FrameHeader): boolean => proves(header) || this.#isDue(header);
-    if (!file.header) return (await findFrame(device, 0, this.#identity, wanted)) !== undefined;
+    if (!file.header) return (await this.#find(device, 0, wanted)) !== undefined;
     const position = this.#identity.alignment;
     const header = await readFrameHeader(device, position, this.#identity);
     if (!header || !wanted(header)) return false;
     return (await readFrame(device, position, this.#identity)) !== undefined;
+  }
+
+  #find(
+    device: FrameSpace,
+    from: number,
+    wanted: (header: FrameHeader) => boolean,
+  ): ReturnType<typeof findFrame> {
+    return findFrame(device, from, this.#identity, wanted, this.#budget);
   }
 
   #damage(lsn: number, what: string, cause?: unknown): BlockspaceError {

@@ -9,7 +9,7 @@ import type { DumpLine } from "../../src/fsck/dump.ts";
 
 type Line<T extends DumpLine["type"]> = Extract<DumpLine, { type: T }>;
 
-/** Sectors of a block in the pool: 64 KiB, the least that it takes. Only numbers of blocks count. */
+/** Sectors of a block in the pool: 64 KiB, the least that it takes. Only numbers count. */
 const BLOCK_SECTORS = 128;
 
 export async function writeThinXml(
