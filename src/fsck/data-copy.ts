@@ -9,9 +9,9 @@ import type { SegmentRecord } from "../format/segment-record.ts";
 import type { Superblock } from "../format/superblock.ts";
 import { addressOf, type Geometry, geometryOf } from "../space/geometry.ts";
 import type { Loss } from "./loss.ts";
-import { DATA } from "./phase-identity.ts";
 import type { RepairPlan } from "./repair-plan.ts";
 import type { StoreAccess } from "./store-access.ts";
+import { DATA } from "./store-parts.ts";
 import { writeLabel } from "./store-writing.ts";
 
 export interface DataCopy {

@@ -59,7 +59,12 @@ export const findingTable: Readonly<Record<FindingId, FindingKind>> = {
 
   S001: kind(damage, "I6", "a slot of the superblock is damaged", "copy the other slot"),
   S002: kind(fatal, "I6", "both slots of the superblock are damaged", keep),
-  S003: kind(damage, "I6", "the slots of the superblock differ", "copy the newer slot"),
+  S003: kind(
+    damage,
+    "I6",
+    "the slots of the superblock differ",
+    "copy the slot that fits the rest",
+  ),
   S004: kind(damage, "I6", "the superblock has the wrong size", "write it anew"),
   S005: kind(fatal, "I2", "the data device is missing", keep),
   S006: kind(damage, "I6", "the label of the data device is damaged", "write it anew"),

@@ -13,15 +13,9 @@ import {
   SUPERBLOCK_SLOT_SIZE,
 } from "../format/superblock.ts";
 import { reasonOf, type Report } from "./findings.ts";
+import { chooseByWitnesses, differingFields } from "./slot-choice.ts";
 import type { StoreAccess } from "./store-access.ts";
-
-export const SUPERBLOCK = "superblock";
-/** What the superblock is called while a repair in place has the store in pieces. */
-export const SUPERBLOCK_AWAY = "superblock.fsck";
-export const UNFINISHED = "superblock.new";
-export const UNDO = "fsck.undo";
-export const DATA = "data";
-export const LOCK = "lock";
+import { DATA, LOCK, SUPERBLOCK, SUPERBLOCK_AWAY, UNFINISHED } from "./store-parts.ts";
 
 /** More segments than this are not held in memory; a store of 16 TiB has a quarter of them. */
 const MAX_SEGMENTS: number = 2 ** 24;
@@ -122,7 +116,7 @@ export async function checkSuperblock(
     }
     const slots: { superblock?: Superblock; problem?: string }[] = [];
     for (const index of [0, 1]) slots.push(await readSlot(device, index));
-    const chosen = chooseSlot(slots, report);
+    const chosen = await chooseSlot(access, slots, report);
     if (chosen) checkSize(chosen);
     return chosen;
   } finally {
@@ -146,10 +140,11 @@ async function readSlot(
   }
 }
 
-function chooseSlot(
+async function chooseSlot(
+  access: StoreAccess,
   slots: readonly { superblock?: Superblock; problem?: string }[],
   report: Report,
-): Superblock | undefined {
+): Promise<Superblock | undefined> {
   const sound = slots.map(({ superblock }) => superblock).filter((slot) => slot !== undefined);
   if (sound.length === 0) {
     report("S002", `both slots of the superblock are damaged: ${slots[0]?.problem}`, {
@@ -162,15 +157,11 @@ function chooseSlot(
     const where = { file: SUPERBLOCK, offset: index * SUPERBLOCK_SLOT_SIZE };
     report("S001", `slot ${index} of the superblock is damaged: ${problem}`, where);
   }
-  const [newest, other] = sound.toSorted((a, b) => b.sequence - a.sequence);
-  if (other && JSON.stringify(plain(newest!)) !== JSON.stringify(plain(other))) {
-    report("S003", "the two slots of the superblock say different things", { file: SUPERBLOCK });
-  }
-  return newest;
-}
-
-function plain(superblock: Superblock): unknown {
-  return { ...superblock, uuid: Array.from(superblock.uuid) };
+  const [first, second] = sound as [Superblock, Superblock?];
+  if (!second || differingFields(first, second).length === 0) return first;
+  const { slot, why } = await chooseByWitnesses(access, [first, second]);
+  report("S003", `the two slots of the superblock differ in ${why}`, { file: SUPERBLOCK });
+  return slot === 0 ? first : second;
 }
 
 /** Refuses a store that needs more memory than a check takes. */

@@ -23,18 +23,10 @@ import { copyData } from "./data-copy.ts";
 import { exitBits, exitCodeOf, type Finding } from "./finding.ts";
 import { blocksInJournal } from "./journal-search.ts";
 import type { Loss } from "./loss.ts";
-import {
-  DATA,
-  linksIn,
-  LOCK,
-  lockForRepair,
-  SUPERBLOCK,
-  SUPERBLOCK_AWAY,
-  UNDO,
-  UNFINISHED,
-} from "./phase-identity.ts";
+import { linksIn, lockForRepair } from "./phase-identity.ts";
 import { journalPlace, planRepair, type RepairPlan } from "./repair-plan.ts";
 import { storeAccess, type StoreAccess } from "./store-access.ts";
+import { DATA, LOCK, SUPERBLOCK, SUPERBLOCK_AWAY, UNDO, UNFINISHED } from "./store-parts.ts";
 import {
   writeCheckpoints,
   writeJournal,

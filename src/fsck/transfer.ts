@@ -14,9 +14,9 @@ import { withoutBusy } from "./cutter.ts";
 import { type DumpLine, dumpLines, type DumpOptions } from "./dump.ts";
 import { Findings } from "./findings.ts";
 import { checkGraph } from "./graph.ts";
-import { DATA, LOCK, SUPERBLOCK, UNFINISHED } from "./phase-identity.ts";
 import { readDump, type Restored } from "./restore.ts";
 import { type AccessOptions, storeAccess, type StoreAccess } from "./store-access.ts";
+import { DATA, LOCK, SUPERBLOCK, UNFINISHED } from "./store-parts.ts";
 import { writeCheckpoints, writeJournal, writeLabel, writeSuperblock } from "./store-writing.ts";
 
 /** The lines of the metadata of a store that is sound; `ECORRUPT` for one that needs a repair. */

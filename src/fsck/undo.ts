@@ -16,8 +16,8 @@ import type { Device } from "../device/device.ts";
 import { ByteReader } from "../format/byte-reader.ts";
 import { ByteWriter } from "../format/byte-writer.ts";
 import { struct, type Struct } from "../format/struct.ts";
-import { SUPERBLOCK, SUPERBLOCK_AWAY, UNDO } from "./phase-identity.ts";
 import { readWhole, type StoreAccess, writeWhole } from "./store-access.ts";
+import { SUPERBLOCK, SUPERBLOCK_AWAY, UNDO } from "./store-parts.ts";
 
 const MAGIC = 0x4e554b42;
 const VERSION = 1;

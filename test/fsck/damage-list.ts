@@ -28,7 +28,7 @@ const rows: readonly Row[] = [
   [Object.keys(byteVerbs), ["journal"], 2],
   [["flip", "zero", "noise"], ["label"], 2],
   [["remove"], ["lock", "journal", "journals"], 2],
-  [named("superblock", superblockStruct as Struct<never>), ["slot1"], 2],
+  [named("superblock", superblockStruct as Struct<never>), ["slot0", "slot1"], 2],
   [named("header", journalFileHeaderStruct as Struct<never>), ["journal"], 3],
   [[...named("frame", frameHeaderStruct as Struct<never>), "frame body"], ["journal"], 4],
   [["value flip", "value lost", "closing flip"], pair, 4],
