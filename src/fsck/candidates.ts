@@ -2,6 +2,7 @@
  * Phases 3 and 4: the two checkpoints, each by itself and with the journal behind it, and from that
  * the choice of the state that the rest of the check looks at.
  */
+import { setImmediate } from "node:timers/promises";
 import { kinds } from "../format/checkpoint-values.ts";
 import { packKey } from "../checkpoint/delta.ts";
 import type { Geometry } from "../space/geometry.ts";
@@ -27,17 +28,29 @@ export interface Candidate {
   whole: boolean;
 }
 
+export interface CheckpointsOptions {
+  signal?: AbortSignal | undefined;
+  onProgress?: (done: number, total: number) => void;
+}
+
+/** To read each of two checkpoints, and to look at it. */
+const STEPS = 4;
+
 /** Phase 3: reads and checks both checkpoints; one that was never written is none. */
 export async function checkCheckpoints(
   access: StoreAccess,
   geometry: Geometry,
   findings: Findings,
-  signal?: AbortSignal,
+  { signal, onProgress = () => undefined }: CheckpointsOptions = {},
 ): Promise<Candidate[]> {
   const candidates: Candidate[] = [];
+  let steps = 0;
+  const step = (): void => onProgress(++steps, STEPS);
   // Both are read before one is looked at: the process that reads takes memory as well.
   const a = await access.readEnvironment("a", { signal });
+  step();
   const b = await access.readEnvironment("b", { signal, twin: a.image });
+  step();
   for (const [name, reading] of [["a", a] as const, ["b", b] as const]) {
     signal?.throwIfAborted();
     const [damage, all] = [findings.damage, findings.all];
@@ -55,6 +68,9 @@ export async function checkCheckpoints(
     const { closing, state, changedKeys } = contents;
     const kept = { closing, state, changedKeys };
     candidates.push({ name, reading, contents: kept, clean, spotless, whole: false });
+    step();
+    // A check of a large store takes seconds; whoever cancels it is heard in between.
+    await setImmediate();
   }
   candidates.sort((one, two) => epochOf(two) - epochOf(one));
   comparePair(candidates, findings);

@@ -184,8 +184,8 @@ class CheckRun {
       checkJournal(access.directory.directory("journal"), journalIdentity, report),
     );
     const { signal } = this.#options;
-    const candidates = await this.#phase(3, () =>
-      checkCheckpoints(access, geometry, findings, signal),
+    const candidates = await this.#phase(3, (onProgress) =>
+      checkCheckpoints(access, geometry, findings, { signal, onProgress }),
     );
     const { directory, files } = journal;
     const parts = { geometry, journal: directory, files, identity: journalIdentity };

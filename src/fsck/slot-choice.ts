@@ -1,9 +1,9 @@
 /**
  * Which of two sound slots of the superblock is the store's, when they differ. The greater sequence
  * is what a host goes by; but a slot that came from elsewhere, or is older than the store, may have
- * that as well. So everything else in the store is asked: the label of the data device, the journal,
- * the checkpoints. The slot that less of it speaks against is taken, and only of two equal ones the
- * newer.
+ * that as well. So everything else in the store is asked: the label of the data device, the
+ * journal, the checkpoints. The slot that less of it speaks against is taken, and only of two equal
+ * ones the newer.
  */
 import { isBlockspaceError } from "../base/errors.ts";
 import { decodeDataLabel, DATA_LABEL_SIZE, type Superblock } from "../format/superblock.ts";

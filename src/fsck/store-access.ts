@@ -3,6 +3,8 @@
  * that reads it. In tests: memory. Everything above is the same for both.
  */
 import { join } from "node:path";
+import { BlockspaceError } from "../base/errors.ts";
+import { GiB } from "../base/units.ts";
 import type { OpenEnvironment } from "../checkpoint/environment.ts";
 import { dumpEnvironment } from "../checkpoint/lmdb-dump.ts";
 import type { Device, Directory } from "../device/device.ts";
@@ -115,10 +117,18 @@ async function readLmdb(
   return { ...end, image, foreignKeys };
 }
 
-/** The bytes of a whole file. */
+/** More than this is not taken into memory at once. */
+const MAX_WHOLE: number = 2 * GiB;
+
+/** The bytes of a whole file; `ENOTSUP` for one that is too large to be kept in memory. */
 export async function readWhole(directory: Directory, name: string): Promise<Uint8Array> {
   const device = await directory.open(name, "read");
   try {
+    if (device.size > MAX_WHOLE) {
+      const { path, size } = device;
+      const message = `${path} has ${size} bytes; ${MAX_WHOLE} are what a repair in place can undo`;
+      throw new BlockspaceError("ENOTSUP", message, { path });
+    }
     const bytes = new Uint8Array(device.size);
     await device.read(bytes, 0);
     return bytes;

@@ -4,13 +4,14 @@
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { cp, mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { cp, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { Host } from "../../src/index.ts";
 import type { CheckReport } from "../../src/fsck/check.ts";
-import type { RepairReport } from "../../src/fsck/repair.ts";
+import { crc32c } from "../../src/base/checksum.ts";
+import { repair, type RepairReport } from "../../src/fsck/repair.ts";
 import { makeStore, run, scratch, start } from "./blockspace.ts";
 
 const path = scratch();
@@ -77,6 +78,10 @@ describe("check", () => {
     expect(lines.filter(({ type }) => type === "phase")).toHaveLength(7);
     expect(lines.filter(({ type }) => type === "finding")).toMatchObject([{ id: "S001" }]);
     expect(lines.at(-1)).toMatchObject({ type: "end", exitCode: 4 });
+    const progress = lines.filter(({ type }) => type === "progress");
+    expect(new Set(progress.map((line) => (line as unknown as { phase: number }).phase)).size).toBe(
+      7,
+    );
   });
 
   it("8: a store that somebody writes to, and one that is not there", async () => {
@@ -89,6 +94,28 @@ describe("check", () => {
     const missing = await run(["check", path("nowhere")]);
     expect(missing.code).toBe(8);
     expect(missing.stderr).toContain("ENOENT: there is no store in");
+  });
+
+  it("8: a store of a later version, and a file that cannot be read", async () => {
+    const place = await store();
+    const file = join(place, "superblock");
+    const bytes = await readFile(file);
+    for (const slot of [0, 4096]) {
+      bytes.writeUInt32LE(2, slot + 8);
+      bytes.writeUInt32LE(0, slot + 12);
+      bytes.writeUInt32LE(crc32c(bytes.subarray(slot, slot + 4096)), slot + 12);
+    }
+    await writeFile(file, bytes);
+    for (const command of [["check"], ["repair", "--in-place"]]) {
+      const later = await run([...command, place]);
+      expect({ code: later.code, says: later.stderr }).toMatchObject({ code: 8 });
+      expect(later.stderr).toContain("ENOTSUP");
+    }
+    await rm(file);
+    await mkdir(file);
+    const odd = await run(["check", place]);
+    expect({ code: odd.code, says: odd.stderr }).toMatchObject({ code: 8 });
+    expect(odd.stderr).toContain("EIO");
   });
 
   it.each([
@@ -147,6 +174,40 @@ describe("repair", () => {
     expect((await run(["repair", await store(), "--in-place"])).code).toBe(0);
   });
 
+  it("1: leaks, when only they are wanted", async () => {
+    const place = await store();
+    await writeFile(join(place, "superblock.new"), "");
+    expect((await run(["repair", place, "--in-place", "--only", "leaks"])).code).toBe(1);
+    expect((await run(["check", place])).code).toBe(0);
+  });
+
+  it("5: what can be corrected is, and a block that is lost is not", async () => {
+    const place = await makeStore(path("store"), async (host) => {
+      const disk = await host.create("disk", { size: 2 ** 20 });
+      // Too much for the journal, from which it could be brought back.
+      await disk.write(0, Buffer.alloc(2 ** 18, "data"));
+    });
+    await flip(join(place, "superblock"), 100);
+    await flip(join(place, "data"), 4096 + 100);
+    const { code, stdout } = await run(["repair", place, "--in-place", "--data"]);
+    expect({ code, stdout }).toMatchObject({ code: 5 });
+    expect(stdout).toContain("unreadable: ");
+  });
+
+  it("32: cancelled before a byte was written", async () => {
+    const place = await store();
+    await flip(join(place, "superblock"), 100);
+    const before = await readdir(place);
+    const signal = AbortSignal.abort();
+    for (const options of [{ inPlace: true }, { to: path("new") }]) {
+      expect(await repair(place, { ...options, signal })).toMatchObject({
+        exitCode: 32,
+        failure: { code: "ECANCELED" },
+      });
+    }
+    expect(await readdir(place)).toEqual(before);
+  });
+
   it("4: nothing that can be done, or only leaks wanted", async () => {
     const place = await store();
     await flip(join(place, "superblock"), 100);
@@ -175,6 +236,25 @@ describe("fsck.blockspace", () => {
     await flip(join(place, "superblock"), 5000);
     expect((await fsck("-y", place)).code).toBe(1);
     expect((await fsck("-n", place)).code).toBe(0);
+  });
+
+  it("8: a store in use, and one that is not there", async () => {
+    const place = await store();
+    const host = await Host.open(place);
+    expect((await fsck("-y", place)).code).toBe(8);
+    await host.close();
+    expect((await fsck("-a", path("nowhere"))).code).toBe(8);
+  });
+
+  it("4: nothing is left to begin with", async () => {
+    const place = await store();
+    const image = (name: string): string => join(place, "checkpoint", name);
+    await rm(image("a"), { recursive: true });
+    await rm(image("b"), { recursive: true });
+    for (const name of await readdir(join(place, "journal")))
+      await rm(join(place, "journal", name));
+    expect((await fsck("-a", place)).code).toBe(4);
+    expect((await fsck("-y", place)).code).toBe(4);
   });
 
   it.each([[[]], [["-n", "-y", "s"]], [["-x", "s"]], [["-C", "x", "s"]], [["s", "t"]]])(

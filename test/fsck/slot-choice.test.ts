@@ -12,7 +12,7 @@ import {
 import { examine } from "../../src/fsck/check.ts";
 import { repairStore } from "../../src/fsck/repair.ts";
 import { pictureOf } from "./support/contents.ts";
-import { FsckStore } from "./support/fsck-store.ts";
+import type { FsckStore } from "./support/fsck-store.ts";
 import { sampleStore } from "./support/sample-store.ts";
 
 /** A sample store with one slot changed. */

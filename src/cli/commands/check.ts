@@ -29,7 +29,10 @@ export function addCheckCommand(program: Command, session: Session): void {
     .option("--data-from <ADDRESS>", "begin with this address on the data device", sizeArgument)
     .option("--data-rate <SIZE>", "read no more data than this in a second", sizeArgument)
     .option("--json", "print one JSON document for programs")
-    .option("--json-lines", "print a line of JSON for each phase and finding, as they come")
+    .option(
+      "--json-lines",
+      "print a line of JSON for each phase and finding as they come, and how far it is",
+    )
     .action((store: string, flags: CheckFlags) => runCheck(session, store, flags));
   addExamples(
     command,
@@ -47,6 +50,7 @@ async function runCheck(session: Session, store: string, flags: CheckFlags): Pro
     if (flags.jsonLines) lines.push(output.line(JSON.stringify(value)));
   };
   const bar = progressBar(session, flags);
+  const often = everyNow((progress) => emit({ type: "progress", ...progress }));
   const { device } = session.options;
   const options: CheckOptions = {
     ...(device === undefined ? {} : { device }),
@@ -56,7 +60,10 @@ async function runCheck(session: Session, store: string, flags: CheckFlags): Pro
     signal: session.signal,
     onFinding: (finding) => emit({ type: "finding", ...finding }),
     onPhase: (phase) => emit({ type: "phase", ...phase }),
-    onProgress: bar,
+    onProgress: (progress) => {
+      bar(progress);
+      often(progress);
+    },
   };
   const report = await check(store, options);
   bar();
@@ -68,6 +75,20 @@ async function runCheck(session: Session, store: string, flags: CheckFlags): Pro
   } else if (flags.json) await output.json(report);
   else if (!session.options.quiet) for (const line of reportLines(report)) await output.line(line);
   if (report.failure) session.tell(report.failure.message);
+}
+
+const PROGRESS_EVERY_MS = 200;
+
+/** Passes the beginning of each phase on, and of the rest no more than anybody reads. */
+function everyNow(tell: (progress: Progress) => void): (progress: Progress) => void {
+  let last = { phase: -1, toldMs: 0 };
+  return (progress) => {
+    const nowMs = performance.now();
+    const { phase } = progress;
+    if (phase === last.phase && nowMs - last.toldMs < PROGRESS_EVERY_MS) return;
+    last = { phase, toldMs: nowMs };
+    tell(progress);
+  };
 }
 
 /** Shows how far a phase is on a terminal; called without anything, takes it away. */
