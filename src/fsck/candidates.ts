@@ -159,7 +159,8 @@ export async function replayAll(
   const told = new Set<string>();
   const attempts: Chosen[] = [];
   const attempt = async (start: Start, from?: Candidate): Promise<void> => {
-    const replayed = await replayFrom(start, from?.reading.image, parts);
+    const twin = attempts[0]?.replayed.image;
+    const replayed = await replayFrom(start, from?.reading.image, { ...parts, twin });
     if ("unusable" in replayed) return;
     const { damage } = replayed;
     const { clean = true, spotless = true } = from ?? {};

@@ -60,9 +60,11 @@ export class Image {
     }
   }
 
-  apply({ kind, id, value }: Change): void {
+  /** Where a twin has the same value, its bytes serve both. */
+  apply({ kind, id, value }: Change, twin?: Image): void {
+    const same = value && twin?.get(kind, id);
     if (value === null) this.delete(kind, id);
-    else this.set(kind, id, value);
+    else this.set(kind, id, same && Buffer.compare(same, value) === 0 ? same : value);
   }
 
   /** Another image with the same values, which nobody changes in place. */

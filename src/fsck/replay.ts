@@ -19,7 +19,7 @@ import { chainBehind } from "./journal-search.ts";
 import { ImageEnvironment } from "./image-environment.ts";
 
 /** Memory for what replay has decoded. */
-const CACHE_BYTES: number = 64 * 2 ** 20;
+const CACHE_BYTES: number = 32 * 2 ** 20;
 
 const NO_DATA: Uint8Array = new Uint8Array();
 
@@ -36,6 +36,8 @@ export interface ReplayParts {
   search?: boolean;
   /** Also keep the blocks that the journal carries, which may be as much as the journal is long. */
   keepData?: boolean;
+  /** An image that is likely to have the same values, whose bytes are used where it has. */
+  twin?: Image | undefined;
   signal?: AbortSignal;
 }
 
@@ -92,7 +94,7 @@ export async function replayFrom(
     lsn: state.lsn,
     checksum: run.checksum,
     commits: run.commits,
-    image: imageAfter(state, base, run.checksum),
+    image: imageAfter(state, base, run.checksum, parts.twin),
     restored: run.restored,
     ...ending,
   };
@@ -208,11 +210,11 @@ function journalDamage(
 }
 
 /** All values of a state that was loaded from `base` and has changed since. */
-export function imageAfter(state: State, base: Image, checksum: number): Image {
+export function imageAfter(state: State, base: Image, checksum: number, twin?: Image): Image {
   const image = base.clone();
   for (const [id] of image.scan(kinds.changedKeys)) image.delete(kinds.changedKeys, id);
   const frozen = state.freeze();
-  for (const change of frozen.changes()) image.apply(change);
+  for (const change of frozen.changes()) image.apply(change, twin);
   image.apply(frozen.stateValue(0, checksum));
   image.close(1, frozen.lsn);
   return image;

@@ -10,7 +10,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { kinds } from "../../src/format/checkpoint-values.ts";
 import { type Evidence, examine } from "../../src/fsck/check.ts";
 import { readContents } from "../../src/fsck/contents.ts";
-import type { Image } from "../../src/fsck/image.ts";
+import { Image } from "../../src/fsck/image.ts";
 import { storeAccess } from "../../src/fsck/store-access.ts";
 import { Host } from "../../src/index.ts";
 import { sampleStore } from "./support/sample-store.ts";
@@ -64,6 +64,15 @@ describe("the memory of a check", () => {
     const images = evidence.candidates.map(({ reading }) => reading.image);
     const all = [...images, evidence.chosen!.replayed.image];
     expect(bytesOf(all)).toBeLessThan(1.2 * bytesOf(images.slice(0, 1)));
+  });
+
+  it("holds what a replay makes once, when another one has made it before", () => {
+    const [first, second] = [new Image(), new Image()];
+    first.apply({ kind: 3, id: 1, value: Uint8Array.of(1, 2) });
+    second.apply({ kind: 3, id: 1, value: Uint8Array.of(1, 2) }, first);
+    second.apply({ kind: 3, id: 2, value: Uint8Array.of(3) }, first);
+    expect(second.get(3, 1)).toBe(first.get(3, 1));
+    expect(second.get(3, 2)).toEqual(Uint8Array.of(3));
   });
 
   it("keeps no buffer that is larger than the value in it", () => {
