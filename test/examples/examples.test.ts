@@ -3,12 +3,13 @@
  * should, and leaves nothing behind.
  */
 import { execFile } from "node:child_process";
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { cannotMount, note } from "../nbd/external-tools.ts";
 
 const examples = fileURLToPath(new URL("../../examples/", import.meta.url));
 
@@ -76,7 +77,8 @@ describe("examples", () => {
   afterAll(() => rm(temporary, { recursive: true }));
 
   it("are all listed here", async () => {
-    expect(await readdir(examples)).toEqual(Object.keys(expected).toSorted());
+    const all = [...Object.keys(expected), "serve-and-mount.sh"];
+    expect(await readdir(examples)).toEqual(all.toSorted());
   });
 
   it("quickstart.ts is the example of the README, word for word", async () => {
@@ -98,5 +100,21 @@ describe("examples", () => {
     expect(stdout).toBe(`${lines.join("\n")}\n`);
     const left = (await readdir(temporary)).filter((entry) => entry.startsWith("blockspace-"));
     expect(left).toEqual([]);
+  });
+
+  const reason = cannotMount("ext4");
+  it.skipIf(reason)(`serve-and-mount.sh${note(reason)}`, { timeout: 60_000 }, async () => {
+    const [bin, work] = [join(temporary, "bin"), join(temporary, "work")];
+    await mkdir(bin);
+    await mkdir(work);
+    await symlink(join(examples, "../dist/cli/main.js"), join(bin, "blockspace"));
+    const { stdout, stderr } = await promisify(execFile)(
+      "sh",
+      [join(examples, "serve-and-mount.sh"), work],
+      { env: { ...process.env, PATH: `${bin}:${process.env["PATH"]}` } },
+    );
+    expect(stderr).toBe("");
+    expect(stdout).toBe("after\nbefore\n");
+    expect(await readdir(join(work, "mnt"))).toEqual([]);
   });
 });

@@ -9,7 +9,7 @@ import { describe, expect, it } from "vitest";
 import { entry, inspect, makeStore, scratch, start } from "../cli/blockspace.ts";
 import { Client, cmd, requestHeader } from "./client.ts";
 import { missing, note, tool, tryTool } from "./external-tools.ts";
-import { serveNewStore } from "./served-process.ts";
+import { serveNewStore, serveStore } from "./served-process.ts";
 
 const at = scratch();
 const fio = missing("fio");
@@ -36,6 +36,24 @@ describe("fio", () => {
       const random = ["--rw=randwrite", "--bsrange=512-128k", "--blockalign=512", "--iodepth=16"];
       await runFio(served.uri("disk"), ["--name=verify", ...random, ...verify, "--norandommap=0"]);
       expect(await served.stop()).toBe(0);
+    },
+  );
+
+  it.skipIf(fio)(
+    `four clients of one disk find what they wrote, also after a kill${note(fio)}`,
+    async () => {
+      const served = await serveNewStore(at("store"));
+      const parts = ["--numjobs=4", "--offset_increment=16m", "--size=16m"];
+      const job = ["--name=parts", "--rw=randwrite", "--bs=4k", "--iodepth=16", ...parts];
+      const verify = ["--verify=crc32c", "--verify_fatal=1"];
+      await runFio(served.uri("disk"), [...job, ...verify, "--do_verify=1", "--end_fsync=1"]);
+      const { child } = served.running;
+      const closed = once(child, "close");
+      child.kill("SIGKILL");
+      await closed;
+      const again = await serveStore(served.store);
+      await runFio(again.uri("disk"), [...job, ...verify, "--verify_only"]);
+      expect(await again.stop()).toBe(0);
     },
   );
 

@@ -1,9 +1,14 @@
 /** `mount` and `umount`: a file system on a served subvolume, for Linux. */
 import { resolve, join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import type { Command } from "commander";
 import { BlockspaceError } from "../../base/errors.ts";
 import { addExamples } from "../arguments.ts";
 import type { Session } from "../session.ts";
+
+/** A server that was started just before needs a moment. */
+const WAIT_MS = 3000;
+const POLL_MS = 50;
 
 interface MountOptions {
   readOnly?: boolean;
@@ -59,9 +64,12 @@ async function mountNamed(
     import("../../nbd/listen.ts"),
   ]);
   const socket = join(resolve(store), "nbd.sock");
-  if (!(await isAnswered(socket))) {
-    const advice = `run "blockspace serve ${store}" first`;
-    throw new BlockspaceError("ENOENT", `nobody listens at ${socket}; ${advice}`);
+  for (let waited = 0; !(await isAnswered(socket)); waited += POLL_MS) {
+    if (waited >= WAIT_MS) {
+      const advice = `run "blockspace serve ${store}" first`;
+      throw new BlockspaceError("ENOENT", `nobody listens at ${socket}; ${advice}`);
+    }
+    await setTimeout(POLL_MS);
   }
   const query = `socket=${encodeURIComponent(socket)}`;
   const uri = `nbd+unix:///${encodeURIComponent(name)}?${query}`;

@@ -14,6 +14,7 @@ import type { ControlServer } from "../control/control-server.ts";
 import { addExamples } from "../arguments.ts";
 import { type Address, addressArgument, inheritedSockets } from "../listening.ts";
 import { withOwnHost } from "../open-store.ts";
+import { parentGone } from "../parent.ts";
 import { presharedKeys } from "../preshared-keys.ts";
 import type { Session } from "../session.ts";
 import { isUnfinishedImport } from "../unfinished-import.ts";
@@ -22,6 +23,7 @@ interface ServeOptions {
   socket?: string;
   listen?: Address;
   stdio?: boolean;
+  exitWithParent?: boolean;
   insecure?: boolean;
   default?: string;
   readOnly?: boolean;
@@ -41,12 +43,14 @@ export function addServeCommand(program: Command, session: Session): void {
     .description(
       "Exports every subvolume and snapshot by its name over NBD, until a signal ends it. The" +
         " socket is STORE/nbd.sock unless told otherwise; sockets that systemd hands over are" +
-        " used in its place. Other commands on this store go through the server meanwhile.",
+        " used in its place, and the server ends with the process that handed them over. Other" +
+        " commands on this store go through the server meanwhile.",
     )
     .argument("<STORE>", "the store's directory")
     .option("--socket <PATH>", "listen on this socket file, for its owner only")
     .option("--listen <ADDRESS>", "listen on [HOST][:PORT]; 127.0.0.1:10809", addressArgument)
     .option("--stdio", "serve one client over standard input and output, and end with it")
+    .option("--exit-with-parent", "end with the process that started it")
     .option("--insecure", "also on an address that others can reach without TLS")
     .option("--default <NAME>", "what a client gets that names no export")
     .option("--read-only", "take no writes")
@@ -88,7 +92,7 @@ async function serve(session: Session, store: string, options: ServeOptions): Pr
       if (!readOnly) control = await openControl(host, log);
       if (!options.stdio) await listen(server, store, options);
       await withMetrics(server, options.metrics, log, async () => {
-        const ended = aborted(session.signal);
+        const ended = ending(session.signal, options);
         await (options.stdio ? Promise.race([serveCaller(server), ended]) : ended);
       });
       session.interruption.accept();
@@ -148,9 +152,15 @@ async function serveCaller(server: NbdServer): Promise<void> {
   }
 }
 
-/** Resolves when the run is to end. */
-async function aborted(signal: AbortSignal): Promise<void> {
-  if (!signal.aborted) await once(signal, "abort");
+/**
+ * Resolves when the run is to end. Sockets are handed over by systemd, which outlives us, or by a
+ * client that started us for itself and may be killed.
+ */
+async function ending(signal: AbortSignal, { exitWithParent }: ServeOptions): Promise<void> {
+  if (signal.aborted) return;
+  const aborted = once(signal, "abort");
+  const withParent = exitWithParent === true || inheritedSockets().length > 0;
+  await (withParent ? Promise.race([aborted, parentGone(signal)]) : aborted);
 }
 
 /** What `node:tls` needs; nothing when no key of any kind is given. */
