@@ -130,15 +130,13 @@ export class Connection {
   #watcher(name: string): RequestWatcher {
     const { metrics, log } = this.#parts;
     return {
-      began: (request) => {
-        const end = metrics.began(request);
-        return (refusal, cause) => {
-          end(refusal !== undefined);
-          if (refusal?.errno !== errno.EIO) return;
-          const { type, offset, length } = request;
-          const where = { connection: this.id, export: name, command: type, offset, length };
-          log.error({ ...where, reason: messageOf(cause) }, "request failed");
-        };
+      began: () => metrics.began(),
+      ended: (request, began, refusal, cause) => {
+        metrics.ended(request, began, refusal !== undefined);
+        if (refusal?.errno !== errno.EIO) return;
+        const { type, offset, length } = request;
+        const where = { connection: this.id, export: name, command: type, offset, length };
+        log.error({ ...where, reason: messageOf(cause) }, "request failed");
       },
       broken: (error) => {
         log.error({ connection: this.id, reason: messageOf(error) }, "internal error");

@@ -8,6 +8,9 @@ const names: ReadonlyMap<number, string> = new Map(
   Object.entries(command).map(([name, type]) => [type, name]),
 );
 
+/** Stands for every type that there is not. */
+const UNKNOWN = -1;
+
 interface Tally {
   requests: number;
   errors: number;
@@ -24,22 +27,31 @@ export class Metrics {
   /** Connections dropped because the client broke the protocol. */
   violations = 0;
   #inFlight = 0;
-  readonly #tallies = new Map<string, Tally>();
+  readonly #tallies = new Map<number, Tally>();
 
-  /** Counts a request that begins; what it returns is to be called when it ends. */
-  began({ type, length }: Request): (failed: boolean) => void {
-    const name = names.get(type) ?? "unknown";
-    const tally = this.#tallies.get(name) ?? { requests: 0, errors: 0, bytes: 0, seconds: 0 };
-    this.#tallies.set(name, tally);
-    const began = performance.now();
+  /** A request begins; what is returned is to be given to `ended`. */
+  began(): number {
     this.#inFlight++;
-    return (failed) => {
-      this.#inFlight--;
-      tally.requests++;
-      tally.seconds += (performance.now() - began) / 1000;
-      if (failed) tally.errors++;
-      else tally.bytes += length;
-    };
+    return performance.now();
+  }
+
+  /** Counts a request that is answered. */
+  ended({ type, length }: Request, began: number, failed: boolean): void {
+    this.#inFlight--;
+    const tally = this.#tally(type);
+    tally.requests++;
+    tally.seconds += (performance.now() - began) / 1000;
+    if (failed) tally.errors++;
+    else tally.bytes += length;
+  }
+
+  #tally(type: number): Tally {
+    const known = names.has(type) ? type : UNKNOWN;
+    const tally = this.#tallies.get(known);
+    if (tally) return tally;
+    const fresh = { requests: 0, errors: 0, bytes: 0, seconds: 0 };
+    this.#tallies.set(known, fresh);
+    return fresh;
   }
 
   /** Everything, and the figures of the host below, as one page of text. */
@@ -59,7 +71,7 @@ export class Metrics {
     for (const [column, name, help] of columns) {
       page.begin(name, "counter", help);
       for (const [type, tally] of this.#tallies) {
-        page.sample(name, tally[column], `{command="${type}"}`);
+        page.sample(name, tally[column], `{command="${names.get(type) ?? "unknown"}"}`);
       }
     }
     for (const [key, value] of Object.entries(statistics) as [string, number][]) {

@@ -2,6 +2,7 @@
  * A read cut where data and zeroes meet, so that holes need not be sent. Which ranges are holes is
  * looked up in the moment in which the read begins; every write that was answered before is seen.
  */
+import { KiB } from "../base/units.ts";
 import type { Subvolume } from "../host/subvolume.ts";
 
 /** A part of a read; without data it reads as zeroes. */
@@ -11,6 +12,11 @@ export interface ReadPiece {
   data?: Uint8Array;
 }
 
+/**
+ * A read up to this length is data, hole or not: to look costs a sixth of the whole read, and what
+ * it would save is a copy of that length.
+ */
+const MOST_UNSEEN: number = 8 * KiB;
 /** More pieces than this cost more than the zeroes in them. */
 const MOST_PIECES = 64;
 
@@ -21,7 +27,7 @@ export async function readPieces(
   length: number,
   whole: boolean,
 ): Promise<ReadPiece[]> {
-  const runs = whole ? undefined : runsOf(subvolume, offset, length);
+  const runs = whole || length <= MOST_UNSEEN ? undefined : runsOf(subvolume, offset, length);
   if (!runs) return [{ offset, length, data: await subvolume.read(offset, length) }];
   return Promise.all(
     runs.map(async (run) => {

@@ -9,6 +9,7 @@ import type { Input } from "./input.ts";
 import { MAX_PAYLOAD } from "./limits.ts";
 import type { Context } from "./meta-contexts.ts";
 import type { Output } from "./output.ts";
+import { Payloads } from "./payloads.ts";
 import { asRequestError, ProtocolError, RequestError } from "./request-error.ts";
 import type { RequestWatcher } from "./watch.ts";
 import {
@@ -20,7 +21,7 @@ import {
   simpleReply,
 } from "./wire.ts";
 
-const nothing: Uint8Array = new Uint8Array(0);
+const nothing: Buffer = Buffer.alloc(0);
 /** What an answer to `BLOCK_STATUS` holds, about. */
 const STATUS_BYTES = 64 * 1024;
 
@@ -35,6 +36,7 @@ export interface TransmissionParts {
 export class Transmission {
   readonly #parts: TransmissionParts;
   readonly #inFlight = new InFlight();
+  readonly #payloads = new Payloads();
   #draining = false;
 
   constructor(parts: TransmissionParts) {
@@ -43,8 +45,26 @@ export class Transmission {
 
   /** Serves until the client disconnects; resolves when nothing is under way any more. */
   async run(): Promise<void> {
+    const { input, negotiated } = this.#parts;
     try {
-      while (await this.#next());
+      // Nothing here waits for what has arrived already.
+      while (input.available >= REQUEST_BYTES || (await input.has(REQUEST_BYTES))) {
+        const request = input.parse(REQUEST_BYTES, readRequest);
+        if (!request) throw new ProtocolError("a request does not begin with its magic number");
+        if (request.type === command.disconnect) return;
+        const refusal = this.#draining ? shuttingDown() : refusalOf(request, negotiated);
+        const held = refusal ? 0 : bytesHeld(request);
+        if (!this.#inFlight.hasRoom(held)) await this.#inFlight.room(held);
+        let payload = nothing;
+        if (request.type === command.write) {
+          payload = this.#payloadFor(request, refusal);
+          const isHere = payload.length <= input.available;
+          if (isHere) input.fillAtOnce(payload);
+          else if (!(await input.fill(payload))) return;
+          if (refusal && !(await input.skip(request.length))) return;
+        }
+        this.#begin(request, payload, held, refusal);
+      }
     } finally {
       await this.#inFlight.settled();
     }
@@ -56,62 +76,41 @@ export class Transmission {
     await this.#inFlight.settled();
   }
 
-  /** Takes one request; false when there will be no more. */
-  async #next(): Promise<boolean> {
-    const { input, negotiated } = this.#parts;
-    if (input.available < REQUEST_BYTES && !(await input.has(REQUEST_BYTES))) return false;
-    const request = readRequest(input.take(REQUEST_BYTES));
-    if (!request) throw new ProtocolError("a request does not begin with its magic number");
-    if (request.type === command.disconnect) return false;
-    const refusal = this.#draining ? shuttingDown() : refusalOf(request, negotiated);
-    const held = refusal ? 0 : bytesHeld(request);
-    if (!this.#inFlight.hasRoom(held)) await this.#inFlight.room(held);
-    let payload = nothing;
-    if (request.type === command.write) {
-      if (request.length > MAX_PAYLOAD) {
-        const most = `allowed are ${MAX_PAYLOAD}`;
-        throw new ProtocolError(`a write announces ${request.length} bytes; ${most}`);
-      }
-      const taken = refusal
-        ? (await input.skip(request.length)) && nothing
-        : await input.payload(request.length);
-      if (!taken) return false;
-      payload = taken;
+  /** Memory for the data of a write, none when it is refused. */
+  #payloadFor({ offset, length }: Request, refusal: RequestError | undefined): Buffer {
+    if (length > MAX_PAYLOAD) {
+      const most = `allowed are ${MAX_PAYLOAD}`;
+      throw new ProtocolError(`a write announces ${length} bytes; ${most}`);
     }
-    this.#begin(request, payload, held, refusal);
-    return true;
+    if (refusal) return nothing;
+    const { blockSize } = this.#parts.target;
+    const isKept = offset % blockSize === 0 && length % blockSize === 0;
+    return isKept ? this.#payloads.take(length) : Buffer.allocUnsafeSlow(length);
   }
 
-  #begin(
-    request: Request,
-    payload: Uint8Array,
-    held: number,
-    refusal: RequestError | undefined,
-  ): void {
-    this.#inFlight.begin(held);
-    this.#answer(request, payload, refusal)
-      .then((reply) => this.#parts.output.send(reply, () => this.#inFlight.end(held)))
-      .catch(this.#parts.watcher.broken);
-  }
-
-  /** The reply to a request, whether it went well or not. */
-  async #answer(
-    request: Request,
-    payload: Uint8Array,
-    refusal: RequestError | undefined,
-  ): Promise<readonly Uint8Array[]> {
+  #begin(request: Request, payload: Buffer, held: number, refusal: RequestError | undefined): void {
     const { target, watcher } = this.#parts;
-    const end = watcher.began(request);
-    try {
-      if (refusal) throw refusal;
-      const reply = await carryOut(target, request, payload);
-      end(undefined);
-      return reply;
-    } catch (error) {
-      const told = asRequestError(error, request.type);
-      end(told, error);
-      return [this.#errorReply(request, told)];
-    }
+    const began = watcher.began();
+    this.#inFlight.begin(held);
+    const carriedOut = refusal ? Promise.reject(refusal) : carryOut(target, request, payload);
+    carriedOut
+      .then(
+        (reply) => this.#succeeded(request, began, held, reply),
+        (error: unknown) => this.#failed(request, began, held, error),
+      )
+      .catch(watcher.broken);
+  }
+
+  #succeeded(request: Request, began: number, held: number, reply: readonly Uint8Array[]): void {
+    this.#parts.watcher.ended(request, began);
+    this.#parts.output.send(reply, () => this.#inFlight.end(held));
+  }
+
+  #failed(request: Request, began: number, held: number, error: unknown): void {
+    const told = asRequestError(error, request.type);
+    this.#parts.watcher.ended(request, began, told, error);
+    const reply = [this.#errorReply(request, told)];
+    this.#parts.output.send(reply, () => this.#inFlight.end(held));
   }
 
   #errorReply({ cookie }: Request, { errno, message }: RequestError): Buffer {

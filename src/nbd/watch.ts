@@ -18,8 +18,10 @@ export const silent: Log = { info: ignore, warn: ignore, error: ignore, debug: i
 
 /** What a transmission tells of its requests. */
 export interface RequestWatcher {
-  /** Called when a request begins; what it returns is called when the reply is on its way. */
-  began(request: Request): (refusal: RequestError | undefined, cause?: unknown) => void;
+  /** A request begins; what is returned goes to `ended`. */
+  began(): number;
+  /** A request's reply is on its way; `began` is what `began` had returned. */
+  ended(request: Request, began: number, refusal?: RequestError, cause?: unknown): void;
   /** Something that must not happen has. */
   readonly broken: (error: unknown) => void;
 }

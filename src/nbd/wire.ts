@@ -220,18 +220,19 @@ export function u32(value: number): Buffer {
   return bytes;
 }
 
-/** Nothing when the magic number is wrong. */
-export function readRequest(bytes: Buffer): Request | undefined {
+/** The request whose header begins at `from`; nothing when the magic number is wrong. */
+export function readRequest(bytes: Buffer, from = 0): Request | undefined {
   const { at } = requestLayout;
-  if (bytes.readUInt32BE(at.magic) !== REQUEST_MAGIC) return undefined;
-  const high = bytes.readUInt32BE(at.cookie);
-  const low = bytes.readUInt32BE(at.cookie + 4);
+  if (bytes.readUInt32BE(from + at.magic) !== REQUEST_MAGIC) return undefined;
+  const high = bytes.readUInt32BE(from + at.cookie);
+  const low = bytes.readUInt32BE(from + at.cookie + 4);
+  const offset = from + at.offset;
   return {
-    flags: bytes.readUInt16BE(at.flags),
-    type: bytes.readUInt16BE(at.type),
+    flags: bytes.readUInt16BE(from + at.flags),
+    type: bytes.readUInt16BE(from + at.type),
     cookie: { high, low },
-    offset: bytes.readUInt32BE(at.offset) * 2 ** 32 + bytes.readUInt32BE(at.offset + 4),
-    length: bytes.readUInt32BE(at.length),
+    offset: bytes.readUInt32BE(offset) * 2 ** 32 + bytes.readUInt32BE(offset + 4),
+    length: bytes.readUInt32BE(from + at.length),
   };
 }
 

@@ -168,21 +168,22 @@ describe("durability", () => {
 describe("structured reads", () => {
   it("tell holes apart from data, but not when they must not be fragmented", async () => {
     const { open, host } = await serve();
-    const data = pattern(2 * B);
-    await host.get("disk").write(4 * B, data);
-    await host.get("disk").preallocate(7 * B, B);
+    const data = pattern(16 * B);
+    await host.get("disk").write(32 * B, data);
+    await host.get("disk").preallocate(56 * B, 8 * B);
     const client = await open();
-    const answer = await client.request({ type: cmd.read, offset: B, length: 8 * B });
+    const answer = await client.request({ type: cmd.read, offset: 8 * B, length: 64 * B });
     expect(answer.chunks.map(({ type, done }) => [type, done])).toEqual([
       [2, false],
       [1, false],
       [2, true],
     ]);
-    expect(answer.data).toEqual(Buffer.concat([Buffer.alloc(3 * B), data, Buffer.alloc(3 * B)]));
+    const zeroes = Buffer.alloc(24 * B);
+    expect(answer.data).toEqual(Buffer.concat([zeroes, data, zeroes]));
     const whole = await client.request({
       type: cmd.read,
-      offset: B,
-      length: 8 * B,
+      offset: 8 * B,
+      length: 64 * B,
       flags: flag.df,
     });
     expect(whole.chunks.map(({ type }) => type)).toEqual([1]);
