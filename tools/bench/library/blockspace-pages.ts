@@ -1,0 +1,57 @@
+/** Blockspace as a store of pages: one subvolume, with the default options but for the cache. */
+import { join } from "node:path";
+import { Host, type Subvolume } from "blockspace";
+import { root } from "../built.ts";
+import { packageVersion } from "../facts.ts";
+import { type OpenPageStore, PAGE, type PageStore, type Reading, RUN } from "./page-store.ts";
+
+/** Of the working set's size, so that the log comes round and the cleaner has its part. */
+const CAPACITY_FACTOR = 4;
+
+class BlockspacePages implements PageStore {
+  readonly version: string;
+  readonly #host: Host;
+  readonly #disk: Subvolume;
+
+  constructor(host: Host, disk: Subvolume, version: string) {
+    this.#host = host;
+    this.#disk = disk;
+    this.version = version;
+  }
+
+  async write(pages: readonly number[], contents: readonly Uint8Array[]): Promise<void> {
+    const writes = pages.map((page, i) => this.#disk.write(page * PAGE, contents[i]!));
+    await Promise.all([...writes, this.#disk.flush()]);
+  }
+
+  async writeAtomically(pages: readonly number[], contents: readonly Uint8Array[]): Promise<void> {
+    await this.#host.transact((transaction) => {
+      pages.forEach((page, i) => transaction.write(this.#disk, page * PAGE, contents[i]!));
+    });
+  }
+
+  async writeRuns(first: number, runs: readonly Uint8Array[]): Promise<void> {
+    const writes = runs.map((run, i) => this.#disk.write((first + i * RUN) * PAGE, run));
+    await Promise.all([...writes, this.#disk.flush()]);
+  }
+
+  read(page: number): Reading {
+    return this.#disk.read(page * PAGE, PAGE);
+  }
+
+  readRun(first: number): Reading {
+    return this.#disk.read(first * PAGE, RUN * PAGE);
+  }
+
+  async close(): Promise<void> {
+    await this.#host.close();
+  }
+}
+
+export const openBlockspace: OpenPageStore = async ({ directory, pages, cacheSize }) => {
+  const size = pages * PAGE;
+  const capacity = CAPACITY_FACTOR * size;
+  const host = await Host.open(join(directory, "store"), { create: true, capacity, cacheSize });
+  const disk = host.list().length === 0 ? await host.create("disk", { size }) : host.get("disk");
+  return new BlockspacePages(host, disk, await packageVersion(join(root, "package.json")));
+};

@@ -1,0 +1,49 @@
+/** How much is measured: all of it, or what fits in two minutes. */
+import { GiB, MiB } from "blockspace";
+
+export interface Scale {
+  /** Turns of every subject at every load. */
+  rounds: number;
+  nbd: { workingSet: number; durationMs: number };
+  library: { workingSet: number; durationMs: number };
+  size: {
+    extents: readonly number[];
+    /** Peers copy so many extents in a second that they are not asked for more. */
+    mostPeerExtents: number;
+    snapshots: readonly number[];
+    virtualSizes: readonly number[];
+    /** Bytes of random writes whose amplification is counted. */
+    amplified: number;
+  };
+}
+
+export const fullScale: Scale = {
+  rounds: 5,
+  nbd: { workingSet: GiB, durationMs: 3000 },
+  library: { workingSet: GiB, durationMs: 1500 },
+  size: {
+    extents: [1e3, 1e4, 1e5, 1e6],
+    mostPeerExtents: 1e6,
+    snapshots: [1, 10, 100, 1000, 10_000],
+    virtualSizes: [GiB, 16 * GiB, 128 * GiB, 1024 * GiB],
+    amplified: 512 * MiB,
+  },
+};
+
+export const quickScale: Scale = {
+  rounds: 3,
+  nbd: { workingSet: 256 * MiB, durationMs: 400 },
+  library: { workingSet: 128 * MiB, durationMs: 250 },
+  size: {
+    extents: [1e3, 1e4],
+    mostPeerExtents: 1e4,
+    snapshots: [1, 100, 1000],
+    virtualSizes: [GiB, 1024 * GiB],
+    amplified: 64 * MiB,
+  },
+};
+
+/** The largest map as well. */
+export function withLarge(scale: Scale): Scale {
+  return { ...scale, size: { ...scale.size, extents: [...scale.size.extents, 1e7] } };
+}
