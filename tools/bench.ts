@@ -52,22 +52,19 @@ async function measure(options: BenchOptions, cleanUp: CleanUp): Promise<void> {
 
 let interrupted = false;
 
-/** Ends the run in order on Ctrl-C: nothing is left mounted, running or lying about. */
-function cleanUpOnSignal(cleanUp: CleanUp): void {
-  for (const [signal, code] of [["SIGINT", 130] as const, ["SIGTERM", 143] as const]) {
-    process.once(signal, () => {
-      interrupted = true;
-      endProgress();
-      console.error("interrupted: cleaning up");
-      const end = (): never => process.exit(code);
-      cleanUp.run().then(end, end);
-    });
-  }
+function exitAfter(cleanUp: CleanUp, code: number): void {
+  const end = (): never => process.exit(code);
+  interrupted = true;
+  endProgress();
+  console.error("interrupted: cleaning up");
+  cleanUp.run().then(end, end);
 }
 
 async function main(options: BenchOptions): Promise<void> {
   const cleanUp = new CleanUp();
-  cleanUpOnSignal(cleanUp);
+  // Nothing is left mounted, running or lying about.
+  process.once("SIGINT", () => exitAfter(cleanUp, 130));
+  process.once("SIGTERM", () => exitAfter(cleanUp, 143));
   try {
     await measure(options, cleanUp);
   } catch (error) {

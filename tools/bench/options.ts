@@ -5,8 +5,8 @@ import { parseArgs } from "node:util";
 import { root } from "./built.ts";
 import { fullScale, quickScale, type Scale, withLarge } from "./scale.ts";
 
-export const parts = ["nbd", "library", "size"] as const;
-export type Part = (typeof parts)[number];
+export type Part = "nbd" | "library" | "size";
+export const parts: readonly Part[] = ["nbd", "library", "size"];
 
 export const usage = `usage: npm run bench -- [options]
 

@@ -115,7 +115,7 @@ async function startFilled(
     const { version } = await subject.tell({ order: "open" });
     facts[`library ${name}`] = version!;
   } catch (error) {
-    const missing = error instanceof Error ? error.message.split("\n")[0]! : String(error);
+    const missing = error instanceof Error ? error.message : String(error);
     return { name, missing };
   }
   await subject.tell({ order: "fill" });

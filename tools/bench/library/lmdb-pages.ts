@@ -6,9 +6,9 @@
  */
 import { createRequire } from "node:module";
 import { join } from "node:path";
-import { type Database, open } from "lmdb";
+import { type Database, open, type RootDatabaseOptionsWithPath } from "lmdb";
 import { packageVersion } from "../facts.ts";
-import { type OpenPageStore, PAGE, type PageStore, type Reading, RUN } from "./page-store.ts";
+import { type OpenPageStore, PAGE, type PageStore, RUN } from "./page-store.ts";
 
 class LmdbPages implements PageStore {
   readonly version: string;
@@ -39,11 +39,11 @@ class LmdbPages implements PageStore {
     });
   }
 
-  read(page: number): Reading {
+  read(page: number): Uint8Array {
     return this.#db.getBinaryFast(this.#keyOf(page))!;
   }
 
-  readRun(first: number): Reading {
+  readRun(first: number): Uint8Array {
     for (let page = RUN - 1; page > 0; page--) this.read(first + page);
     return this.read(first);
   }
@@ -59,14 +59,17 @@ class LmdbPages implements PageStore {
 }
 
 export const openLmdb: OpenPageStore = async ({ directory }) => {
-  const db = open<Uint8Array, Buffer>({
+  const options: RootDatabaseOptionsWithPath & { noReadAhead: boolean } = {
     path: join(directory, "lmdb"),
     encoding: "binary",
     keyEncoding: "binary",
     overlappingSync: false,
+    // Unknown to its types. Without it, a cold read of a page brings the disk's whole read-ahead.
+    noReadAhead: true,
     cache: false,
     compression: false,
-  });
+  };
+  const db = open<Uint8Array, Buffer>(options);
   const main = createRequire(import.meta.url).resolve("lmdb");
   return new LmdbPages(db, await packageVersion(join(main, "../../package.json")));
 };

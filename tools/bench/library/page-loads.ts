@@ -110,7 +110,7 @@ const readsInRuns: PageLoad = async (store, { pages, durationMs, seed }) => {
   });
 };
 
-/** Seven reads for three writes; 32 writes are a durable batch. */
+/** 75 reads for 32 writes, which are a durable batch: 70 to 30. */
 const mixed: PageLoad = async (store, { pages, durationMs, seed }) => {
   const random = randomFrom(seed);
   return during(durationMs, async () => {
@@ -124,7 +124,16 @@ const mixed: PageLoad = async (store, { pages, durationMs, seed }) => {
   });
 };
 
-export const pageLoads = {
+type Batch = 1 | 32 | 1024;
+
+export type PageLoadName =
+  | `${"write" | "transact"} ${Batch}`
+  | `read ${1 | 32}`
+  | `write runs ${1 | 16}`
+  | "read runs"
+  | "mixed";
+
+export const pageLoads: Readonly<Record<PageLoadName, PageLoad>> = {
   "write 1": writes(1, false),
   "write 32": writes(32, false),
   "write 1024": writes(1024, false),
@@ -137,9 +146,7 @@ export const pageLoads = {
   "write runs 16": writesInRuns(16),
   "read runs": readsInRuns,
   mixed,
-} as const satisfies Readonly<Record<string, PageLoad>>;
-
-export type PageLoadName = keyof typeof pageLoads;
+};
 
 /** Writes every page once. */
 export async function fillPages(store: PageStore, pages: number): Promise<void> {
@@ -150,6 +157,19 @@ export async function fillPages(store: PageStore, pages: number): Promise<void> 
       noise.subarray(i * RUN * PAGE, (i + 1) * RUN * PAGE),
     );
     await store.writeRuns(at, runs);
+  }
+}
+
+/** Writes so many bytes to pages at random, in durable batches. */
+export async function writeScattered(
+  store: PageStore,
+  pages: number,
+  { batch, bytes }: { batch: number; bytes: number },
+): Promise<void> {
+  const random = randomFrom(batch);
+  for (let done = 0; done < bytes; done += batch * PAGE) {
+    const chosen = Array.from({ length: batch }, () => random(pages));
+    await store.write(chosen, contentsOf(chosen));
   }
 }
 

@@ -3,10 +3,14 @@ import type { PageLoadName } from "./page-loads.ts";
 
 export type Order =
   | { order: "open" | "fill" | "warm" | "close" }
-  | { order: "run"; load: PageLoadName; durationMs: number; seed: number };
+  | { order: "run"; load: PageLoadName; durationMs: number; seed: number }
+  /** Random writes of so many bytes in batches, and the closing. */
+  | { order: "write"; batch: number; bytes: number };
 
 export interface Answer {
   version?: string;
   perSecond?: number;
+  /** What the process had written to the disk for it. */
+  bytesWritten?: number;
   failure?: string;
 }

@@ -2,12 +2,13 @@
  * The process of one subject: opens it, and runs the loads that it is told to. Arguments: the name
  * of the subject, its directory, the number of pages, the size of its cache.
  */
+import { readFileSync } from "node:fs";
 import { argv } from "node:process";
 import { openBlockspace } from "./blockspace-pages.ts";
 import { openFile } from "./file-pages.ts";
 import { openLmdb } from "./lmdb-pages.ts";
 import type { Order, Answer } from "./page-orders.ts";
-import { fillPages, pageLoads, warmPages } from "./page-loads.ts";
+import { fillPages, pageLoads, warmPages, writeScattered } from "./page-loads.ts";
 import type { OpenPageStore, PageStore } from "./page-store.ts";
 import { openSqlite } from "./sqlite-pages.ts";
 
@@ -21,6 +22,11 @@ const subjects: Readonly<Record<string, OpenPageStore>> = {
 const pages = Number(argv[4]);
 const options = { directory: argv[3]!, pages, cacheSize: Number(argv[5]) };
 let store: PageStore | undefined;
+
+/** Bytes that this process has sent, or will have sent, to the disk. */
+function bytesWritten(): number {
+  return Number(/^write_bytes: (\d+)/m.exec(readFileSync("/proc/self/io", "utf8"))![1]);
+}
 
 async function carryOut(order: Order): Promise<Answer> {
   if (order.order === "open") {
@@ -37,6 +43,13 @@ async function carryOut(order: Order): Promise<Answer> {
       return {};
     case "run":
       return { perSecond: await pageLoads[order.load](store, { pages, ...order }) };
+    case "write": {
+      const before = bytesWritten();
+      await writeScattered(store, pages, order);
+      await store.close();
+      store = undefined;
+      return { bytesWritten: bytesWritten() - before };
+    }
     case "close":
       await store.close();
       store = undefined;

@@ -46,7 +46,7 @@ export class PageSubject implements Subject {
       });
       this.#child.send(order);
       const [message] = (await Promise.race([answer, died])) as [Answer];
-      if (message.failure !== undefined) throw new Error(`${this.name}: ${message.failure}`);
+      if (message.failure !== undefined) throw new Error(message.failure);
       return message;
     } finally {
       ended.abort();

@@ -71,9 +71,17 @@ class SqlitePages implements PageStore {
   }
 }
 
+function resolveSqlite(require: NodeJS.Require): string {
+  try {
+    return require.resolve("better-sqlite3");
+  } catch {
+    throw new Error("not installed: npm install --no-save better-sqlite3");
+  }
+}
+
 export const openSqlite: OpenPageStore = async ({ directory, cacheSize }) => {
   const require = createRequire(import.meta.url);
-  const main = require.resolve("better-sqlite3");
+  const main = resolveSqlite(require);
   const Sqlite = require(main) as new (path: string) => Database;
   const db = new Sqlite(join(directory, "pages.sqlite"));
   db.pragma("journal_mode = WAL");

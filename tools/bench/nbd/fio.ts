@@ -53,10 +53,10 @@ export async function measureLoad(
   server: NbdServer,
   directory: string,
   load: NbdLoad,
-  run: { size: number; durationMs: number; seed: number },
+  { size, durationMs, seed }: { size: number; durationMs: number; seed: number },
 ): Promise<number> {
-  const time = ["--time_based", `--runtime=${run.durationMs}ms`, `--randseed=${run.seed}`];
-  const job = await fio(server, directory, run.size, [...load.options, ...time]);
+  const time = ["--time_based", `--runtime=${durationMs}ms`, `--randseed=${seed}`];
+  const job = await fio(server, directory, size, [...load.options, ...time]);
   const direction = job.read.iops > 0 ? job.read : job.write;
   return load.unit === "MiB/s" ? direction.bw_bytes / MiB : direction.iops;
 }

@@ -30,7 +30,7 @@ export function formatTable({ rows, charts }: Findings): string {
 
 function heading(part: string): string[] {
   const names = part.padEnd(LOAD) + "subject".padEnd(SUBJECT) + "median".padStart(FIGURE);
-  const line = `${names}${"ahead".padStart(RATIO)}${"  least..most"}`;
+  const line = `${names}${"ahead".padStart(RATIO)}  least..most`;
   return [line, "-".repeat(LOAD + SUBJECT + FIGURE + RATIO + SPREAD)];
 }
 
