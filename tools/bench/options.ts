@@ -8,11 +8,11 @@ import { fullScale, quickScale, type Scale, withLarge } from "./scale.ts";
 export type Part = "nbd" | "library" | "size";
 export const parts: readonly Part[] = ["nbd", "library", "size"];
 
-export const usage = `usage: npm run bench -- [options]
+export const usage: string = `usage: npm run bench -- [options]
 
   --only NAME       one part: ${parts.join(", ")}; may be given again
   --quick           a look in under two minutes; for figures, run the whole
-  --large           also a map of ten million extents
+  --large           also a map of ten million extents, and a million for the peers
   --json FILE       where the findings go; bench-results/results.json unless given.
                     The charts are drawn beside it.
   --directory DIR   measure on the file system of this directory; the system's temporary

@@ -3,7 +3,8 @@
 const { stderr } = process;
 
 export function progress(text: string): void {
-  stderr.write(stderr.isTTY ? `\r\u001B[K${text.slice(0, stderr.columns - 1)}` : `${text}\n`);
+  const line = `${String(Math.round(performance.now() / 1000)).padStart(4)} s  ${text}`;
+  stderr.write(stderr.isTTY ? `\r\u001B[K${line.slice(0, stderr.columns - 1)}` : `${line}\n`);
 }
 
 /** Takes the changing line away. */

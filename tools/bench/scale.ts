@@ -12,6 +12,10 @@ export interface Scale {
     mostPeerExtents: number;
     snapshots: readonly number[];
     virtualSizes: readonly number[];
+    /** Bytes of journal that opening after a crash finds. */
+    tail: number;
+    /** Writes in a durable batch where amplification is counted. */
+    batches: readonly number[];
     /** Bytes of random writes whose amplification is counted. */
     amplified: number;
   };
@@ -23,10 +27,12 @@ export const fullScale: Scale = {
   library: { workingSet: GiB, durationMs: 1500 },
   size: {
     extents: [1e3, 1e4, 1e5, 1e6],
-    mostPeerExtents: 1e6,
+    mostPeerExtents: 1e5,
     snapshots: [1, 10, 100, 1000, 10_000],
     virtualSizes: [GiB, 16 * GiB, 128 * GiB, 1024 * GiB],
-    amplified: 512 * MiB,
+    tail: 64 * MiB,
+    batches: [1, 32, 1024],
+    amplified: 256 * MiB,
   },
 };
 
@@ -37,13 +43,16 @@ export const quickScale: Scale = {
   size: {
     extents: [1e3, 1e4],
     mostPeerExtents: 1e4,
-    snapshots: [1, 100, 1000],
-    virtualSizes: [GiB, 1024 * GiB],
-    amplified: 64 * MiB,
+    snapshots: [1, 100],
+    virtualSizes: [1024 * GiB],
+    tail: 16 * MiB,
+    batches: [32],
+    amplified: 16 * MiB,
   },
 };
 
-/** The largest map as well. */
+/** The largest maps as well: the peers take half a minute for each copy of theirs. */
 export function withLarge(scale: Scale): Scale {
-  return { ...scale, size: { ...scale.size, extents: [...scale.size.extents, 1e7] } };
+  const extents = [...scale.size.extents, 1e7];
+  return { ...scale, size: { ...scale.size, extents, mostPeerExtents: 1e6 } };
 }

@@ -10,7 +10,7 @@ export type Order =
 export interface Answer {
   version?: string;
   perSecond?: number;
-  /** What the process had written to the disk for it. */
+  /** What the process gave to the system to write for it. */
   bytesWritten?: number;
   failure?: string;
 }

@@ -13,7 +13,8 @@ import type { Chart, Curve, Findings, Row } from "../result.ts";
 import { spread } from "../summary.ts";
 import { answerOf } from "./answering-process.ts";
 
-const TAIL: number = 64 * MiB;
+/** Files of the journal are counted, of which the first and the last are not full. */
+const FILES: number = 8 * MiB;
 const LIMIT_MS = 1000;
 
 interface Opening {
@@ -52,7 +53,7 @@ export async function measureOpening(bench: Bench): Promise<Findings> {
   }
   const chart: Chart = {
     name: "open",
-    title: "Opening after a crash, 64 MiB of journal",
+    title: `Opening after a crash, ${formatSize(bench.scale.size.tail)} of journal`,
     sizeLabel: "virtual bytes",
     costLabel: "ms",
     curves,
@@ -68,7 +69,12 @@ async function openAfterCrash(
 ): Promise<Opening[]> {
   const store = join(bench.directory, "crashed");
   await cleanUp.add(() => rm(store, { recursive: true, force: true }));
-  await answerOf(cleanUp, "./crash-process.ts", [store, size, TAIL, batch]);
+  await answerOf(cleanUp, "./crash-process.ts", [
+    store,
+    size,
+    bench.scale.size.tail + FILES,
+    batch,
+  ]);
   const openings: Opening[] = [];
   for (let round = 0; round < bench.scale.rounds; round++) {
     if (process.getuid?.() === 0) await writeFile("/proc/sys/vm/drop_caches", "3");

@@ -2,7 +2,7 @@
  * Who can share a large map with a copy of it: one subject of the charts of cost against size. A
  * `take` makes copy number `n`, durable; a `drop` removes it, until the call returns.
  */
-import { mkdirSync, unlinkSync } from "node:fs";
+import { unlinkSync } from "node:fs";
 import { join } from "node:path";
 import { execFileSync } from "node:child_process";
 import type { Host } from "blockspace";
@@ -74,13 +74,13 @@ export function reflinkSharer(name: string, directory: string, extents: number):
   };
 }
 
+function btrfs(...args: string[]): void {
+  execFileSync("btrfs", ["subvolume", ...args], { stdio: "ignore" });
+}
+
 /** A subvolume of btrfs; the command ends when its transaction is on disk. */
 export function subvolumeSharer(name: string, directory: string, extents: number): Sharer {
   const source = join(directory, `subvolume-${extents}`);
-  mkdirSync(directory, { recursive: true });
-  const btrfs = (...args: string[]): void => {
-    execFileSync("btrfs", ["subvolume", ...args], { stdio: "ignore" });
-  };
   btrfs("create", source);
   writeFragmented(join(source, "file"), extents);
   return {
