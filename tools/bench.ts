@@ -17,6 +17,7 @@ import { type BenchOptions, parseOptions, type Part, usage } from "./bench/optio
 import { benchLibrary } from "./bench/library/library.ts";
 import { benchSize } from "./bench/size/size.ts";
 import { endProgress } from "./bench/progress.ts";
+import { drawCharts } from "./bench/report/charts.ts";
 import { formatTable } from "./bench/report/table.ts";
 import type { Findings } from "./bench/result.ts";
 
@@ -47,7 +48,8 @@ async function measure(options: BenchOptions, cleanUp: CleanUp): Promise<void> {
   await mkdir(dirname(options.json), { recursive: true });
   const results = { facts: { ...facts, seconds }, scale: options.scale, ...found };
   await writeFile(options.json, `${JSON.stringify(results, null, 2)}\n`);
-  console.log(`${options.json}, in ${seconds} s`);
+  const drawn = await drawCharts(dirname(options.json), found);
+  console.log(`In ${seconds} s; ${options.json}, and beside it ${drawn.join(", ")}`);
 }
 
 let interrupted = false;

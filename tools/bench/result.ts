@@ -45,7 +45,9 @@ export interface Chart {
   name: string;
   title: string;
   sizeLabel: string;
-  costLabel: string;
+  /** What sizes are counted in. */
+  sizeUnit: "" | "bytes";
+  costUnit: string;
   curves: Curve[];
 }
 

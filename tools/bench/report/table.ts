@@ -4,10 +4,10 @@
  */
 import type { Chart, Findings, Measured, Row } from "../result.ts";
 import { median } from "../summary.ts";
-import { figure, times } from "./figure.ts";
+import { figure, tick, times } from "./figure.ts";
 
-const LOAD = 50;
-const SUBJECT = 26;
+const LOAD = 52;
+const SUBJECT = 30;
 const FIGURE = 14;
 const RATIO = 9;
 const SPREAD = 20;
@@ -37,11 +37,12 @@ function heading(part: string): string[] {
 function outcome(row: Row, { subject, samples, missing }: Measured): string {
   if (missing !== undefined) return `  ${missing}`;
   const middle = median(samples);
-  const value = `${figure(middle)}${row.unit === "" ? "" : ` ${row.unit}`}`.padStart(FIGURE);
+  const value = figure(middle, row.unit).padStart(FIGURE);
   const ratio = row.ratios.find(({ peer }) => peer === subject);
   if (!ratio) return value + limit(row, middle);
   const between = `  ${times(ratio.least)}..${times(ratio.most)}`.padEnd(SPREAD);
-  return `${value}${times(ratio.median).padStart(RATIO)}${between}${target(ratio.median, ratio.target)}`;
+  const ahead = times(ratio.median).padStart(RATIO) + between;
+  return value + ahead + target(ratio.median, ratio.target);
 }
 
 function target(reached: number, aim: number | undefined): string {
@@ -53,20 +54,21 @@ function limit(row: Row, reached: number): string {
   if (row.limit === undefined) return "";
   const met = row.better === "less" ? reached <= row.limit : reached >= row.limit;
   const bound = row.better === "less" ? "at most" : "at least";
-  return `${" ".repeat(RATIO)}  ${met ? "met" : "not met"}: ${bound} ${figure(row.limit)} ${row.unit}`;
+  const verdict = `${met ? "met" : "not met"}: ${bound} ${figure(row.limit, row.unit)}`;
+  return `${" ".repeat(RATIO)}  ${verdict}`;
 }
 
 /** A chart in figures: a line for each subject, a column for each size. */
-function curves({ title, sizeLabel, costLabel, curves: all }: Chart): string[] {
+function curves({ title, sizeLabel, sizeUnit, costUnit, curves: all }: Chart): string[] {
   const sizes = [...new Set(all.flatMap(({ points }) => points.map(({ size }) => size)))];
   sizes.sort((a, b) => a - b);
-  const head = `${`${title}, ${costLabel}`.padEnd(LOAD)}${sizeLabel.padEnd(SUBJECT)}`;
-  const lines = [head + sizes.map((size) => figure(size).padStart(FIGURE)).join("")];
+  const head = `${title.padEnd(LOAD)}${sizeLabel.padEnd(SUBJECT)}`;
+  const lines = [head + sizes.map((size) => tick(size, sizeUnit).padStart(FIGURE)).join("")];
   lines.push("-".repeat(lines[0]!.length));
   for (const { subject, points, missing } of all) {
     const cells = sizes.map((size) => {
       const point = points.find((one) => one.size === size);
-      return (point ? figure(point.median) : "-").padStart(FIGURE);
+      return (point ? figure(point.median, costUnit) : "-").padStart(FIGURE);
     });
     const end = missing === undefined ? "" : `  ${missing}`;
     lines.push(`${" ".repeat(LOAD)}${subject.padEnd(SUBJECT)}${cells.join("")}${end}`);

@@ -10,13 +10,21 @@ import type { Bench } from "../bench.ts";
 import type { CleanUp } from "../clean-up.ts";
 import { progress } from "../progress.ts";
 import { randomFrom } from "../random.ts";
-import type { Chart, Curve, Findings, Measured, Row } from "../result.ts";
-import { ratiosOf, spread } from "../summary.ts";
+import type { Findings, Measured } from "../result.ts";
 import { inTurn } from "../turns.ts";
 import { blockSizeFor, makeFragmented } from "./fragmented-store.ts";
+import {
+  type AtSize,
+  BTRFS,
+  CHANGED,
+  growthCharts,
+  growthRows,
+  SUBVOLUME,
+  XFS,
+} from "./growth-report.ts";
 import { mountFresh } from "./loop-file-system.ts";
-import { measureMap, type MapSizes } from "./map-sizes.ts";
-import { MEMORY_LIMIT, measureMemory } from "./memory.ts";
+import { measureMap } from "./map-sizes.ts";
+import { measureMemory } from "./memory.ts";
 import {
   blockspaceSharer,
   reflinkSharer,
@@ -24,24 +32,6 @@ import {
   subvolumeSharer,
   timedWait,
 } from "./sharer.ts";
-
-const XFS = "XFS reflink";
-const BTRFS = "btrfs reflink";
-const SUBVOLUME = "btrfs subvolume";
-const CHANGED = 100;
-/** The size at which the targets are held. */
-const TARGET_EXTENTS = 1e5;
-
-/** All figures of one size. */
-interface AtSize {
-  extents: number;
-  take: Measured[];
-  drop: Measured[];
-  diff: Measured;
-  map: MapSizes;
-  /** MiB. */
-  memory: number;
-}
 
 type PeerPlace = { path: string } | { missing: string };
 
@@ -56,7 +46,7 @@ export async function measureGrowth(bench: Bench): Promise<Findings> {
         await cleanUp.within((inner) => measureAt(bench, inner, directory, extents, xfs, btrfs)),
       );
     }
-    return { rows: rowsOf(sizes), charts: chartsOf(sizes) };
+    return { rows: growthRows(sizes), charts: growthCharts(sizes) };
   });
 }
 
@@ -140,78 +130,4 @@ async function measureDiff(host: Host, extents: number, rounds: number): Promise
   }
   for (const name of ["before", "after"]) await host.delete(name);
   return { subject: "blockspace", samples };
-}
-
-function named(measured: readonly Measured[], ...names: string[]): Measured[] {
-  return names.flatMap((name) => measured.filter(({ subject }) => subject === name));
-}
-
-const taken = ["blockspace snapshot", "blockspace clone", XFS, BTRFS, SUBVOLUME];
-
-function rowsOf(sizes: readonly AtSize[]): Row[] {
-  const rows: Row[] = [];
-  const held = sizes.find(({ extents }) => extents === TARGET_EXTENTS) ?? sizes.at(-1)!;
-  const part = "size";
-  for (const [load, all] of [["snapshot, durable", held.take] as const]) {
-    const measured = named(all, ...taken);
-    const targets = { [XFS]: 1000 };
-    const ratios = ratiosOf(measured, "less", targets);
-    const title = `${load}, ${held.extents} extents`;
-    rows.push({ part, load: title, unit: "ms", better: "less", measured, ratios });
-  }
-  for (const { extents, map, memory } of sizes) {
-    const row = { part, better: "less" as const, ratios: [] };
-    const each = (load: string, unit: string, samples: number[], limit: number): Row => ({
-      ...row,
-      load: `${load}, ${extents} extents`,
-      unit,
-      measured: [{ subject: "blockspace", samples }],
-      limit,
-    });
-    rows.push(each("map on disk, each environment", "B/extent", map.mapBytes, 24));
-    rows.push(each("segment records, each environment", "B/block", map.segmentBytes, 16));
-    rows.push(each("memory above that of an empty store", "MiB", [memory], MEMORY_LIMIT));
-  }
-  return rows;
-}
-
-function chartsOf(sizes: readonly AtSize[]): Chart[] {
-  const curves = (pick: (size: AtSize) => Measured[]): Curve[] => {
-    const names = pick(sizes[0]!).map(({ subject }) => subject);
-    return names.map((subject) => curveOf(subject, sizes, pick));
-  };
-  const chart = (name: string, title: string, pick: (size: AtSize) => Measured[]): Chart => ({
-    name,
-    title,
-    sizeLabel: "extents",
-    costLabel: "ms",
-    curves: curves(pick),
-  });
-  const peers = [XFS, BTRFS, SUBVOLUME];
-  return [
-    chart("snapshot", "Snapshot, durable", ({ take }) =>
-      named(take, "blockspace snapshot", "blockspace snapshot, return", ...peers),
-    ),
-    chart("clone", "Clone, durable", ({ take }) => named(take, "blockspace clone", ...peers)),
-    chart("delete", "Delete, return", ({ drop }) =>
-      named(drop, "blockspace snapshot, return", "blockspace clone", ...peers),
-    ),
-    chart("diff", `Comparing two snapshots, ${CHANGED} blocks changed`, ({ diff }) => [diff]),
-  ];
-}
-
-function curveOf(
-  subject: string,
-  sizes: readonly AtSize[],
-  pick: (size: AtSize) => Measured[],
-): Curve {
-  const points: Curve["points"] = [];
-  let missing: string | undefined;
-  for (const size of sizes) {
-    const measured = pick(size).find((one) => one.subject === subject)!;
-    if (measured.missing === undefined) {
-      points.push({ size: size.extents, ...spread(measured.samples) });
-    } else missing = measured.missing;
-  }
-  return { subject, points, ...(missing === undefined ? {} : { missing }) };
 }

@@ -54,8 +54,9 @@ export async function measureOpening(bench: Bench): Promise<Findings> {
   const chart: Chart = {
     name: "open",
     title: `Opening after a crash, ${formatSize(bench.scale.size.tail)} of journal`,
-    sizeLabel: "virtual bytes",
-    costLabel: "ms",
+    sizeLabel: "virtual size",
+    sizeUnit: "bytes",
+    costUnit: "ms",
     curves,
   };
   return { rows, charts: [chart] };

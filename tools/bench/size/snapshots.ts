@@ -93,7 +93,7 @@ async function snapshotsChart(bench: Bench, path: string): Promise<Chart> {
     await host.close();
   }
   const title = `Cost beside other snapshots, ${EXTENTS} extents`;
-  return { name: "snapshots", title, sizeLabel: "snapshots", costLabel: "ms", curves };
+  return { name: "snapshots", title, sizeLabel: "snapshots", sizeUnit: "", costUnit: "ms", curves };
 }
 
 async function costsNow(
