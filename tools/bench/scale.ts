@@ -16,7 +16,7 @@ export interface Scale {
     tail: number;
     /** Writes in a durable batch where amplification is counted. */
     batches: readonly number[];
-    /** Bytes of random writes whose amplification is counted. */
+    /** Bytes of random writes whose amplification is counted, to as many bytes of pages. */
     amplified: number;
   };
 }

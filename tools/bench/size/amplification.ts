@@ -48,7 +48,7 @@ async function amplificationOf(
   return bench.cleanUp.within(async (cleanUp) => {
     const directory = join(await cleanUp.directory(bench.directory, "written-"), name);
     await mkdir(directory);
-    const pages = bench.scale.library.workingSet / PAGE;
+    const pages = bench.scale.size.amplified / PAGE;
     const sizes = { pages, cacheSize: 128 * MiB };
     const subject = await PageSubject.start(cleanUp, name, directory, sizes);
     try {
