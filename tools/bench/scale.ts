@@ -14,6 +14,8 @@ export interface Scale {
     virtualSizes: readonly number[];
     /** Bytes of journal that opening after a crash finds. */
     tail: number;
+    /** Also a journal of records alone, which takes minutes to fill. */
+    worstTail: boolean;
     /** Writes in a durable batch where amplification is counted. */
     batches: readonly number[];
     /** Bytes of random writes whose amplification is counted, to as many bytes of pages. */
@@ -31,21 +33,23 @@ export const fullScale: Scale = {
     snapshots: [1, 10, 100, 1000, 10_000],
     virtualSizes: [GiB, 16 * GiB, 128 * GiB, 1024 * GiB],
     tail: 64 * MiB,
+    worstTail: true,
     batches: [1, 32, 1024],
     amplified: 256 * MiB,
   },
 };
 
 export const quickScale: Scale = {
-  rounds: 3,
-  nbd: { workingSet: 256 * MiB, durationMs: 400 },
-  library: { workingSet: 128 * MiB, durationMs: 250 },
+  rounds: 2,
+  nbd: { workingSet: 256 * MiB, durationMs: 300 },
+  library: { workingSet: 64 * MiB, durationMs: 150 },
   size: {
     extents: [1e3, 1e4],
     mostPeerExtents: 1e4,
     snapshots: [1, 100],
     virtualSizes: [1024 * GiB],
     tail: 16 * MiB,
+    worstTail: false,
     batches: [32],
     amplified: 16 * MiB,
   },
