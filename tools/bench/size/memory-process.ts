@@ -7,7 +7,9 @@ import { argv } from "node:process";
 import { Host, KiB } from "blockspace";
 import { randomFrom } from "../random.ts";
 
-const ROUNDS = 400;
+/** A small map is all in memory soon; a large one takes longer to fill what it may have. */
+const SMALL_MAP = 50_000;
+const ROUNDS = { small: 300, large: 1200 } as const;
 const AT_ONCE = 64;
 
 function ownMemory(): number {
@@ -24,7 +26,8 @@ if (extents > 0) {
   const random = randomFrom(extents);
   const bytes = Buffer.alloc(blockSize, "m");
   const place = (): number => 2 * random(extents) * blockSize;
-  for (let round = 0; round < ROUNDS; round++) {
+  const rounds = extents <= SMALL_MAP ? ROUNDS.small : ROUNDS.large;
+  for (let round = 0; round < rounds; round++) {
     const work: Promise<unknown>[] = [];
     for (let i = 0; i < AT_ONCE; i++) {
       work.push(disk.write(place(), bytes), disk.read(place(), blockSize));
