@@ -4,7 +4,7 @@
  */
 import { writeFileSync } from "node:fs";
 import { rowOf } from "./matrix.ts";
-import type { RowResult } from "./row.ts";
+import type { Row, RowResult, Share } from "./row.ts";
 
 export interface Job {
   part: number;
@@ -28,7 +28,7 @@ async function work({ part, of, rows, fingerprints }: Job): Promise<void> {
     if (row.isWhole === true && part > 0) continue;
     const began = performance.now();
     let told = began;
-    const result = await row.run({
+    const result = await runRow(row, {
       part: row.isWhole === true ? 0 : part,
       of: row.isWhole === true ? 1 : of,
       cases: row.isWhole === true ? cases : Math.ceil(cases / of),
@@ -43,6 +43,20 @@ async function work({ part, of, rows, fingerprints }: Job): Promise<void> {
     tell({ type: "done", row: number, seconds: (performance.now() - began) / 1000, result });
   }
   writeFileSync(fingerprints, Buffer.from(Float64Array.from(seen).buffer));
+}
+
+/** A row that cannot be run to its end is wrong, and no reason to lose what the others found. */
+async function runRow(row: Row, share: Share): Promise<RowResult> {
+  try {
+    return await row.run(share);
+  } catch (error) {
+    const story = error instanceof Error ? (error.stack ?? "").split("\n").slice(1, 8) : [];
+    const message = `the row did not end: ${String(error)}`;
+    return {
+      cases: 0,
+      violations: [{ seed: `${row.number}:${share.part}`, vector: "0", message, story }],
+    };
+  }
 }
 
 function tell(message: Message): void {

@@ -117,7 +117,7 @@ export const crashRows: readonly Row[] = [
       number: 24,
       fault: "power cut, both checkpoints read by fsck",
       leaves: "P1, I4",
-      cases: 20_000,
+      cases: 8_000,
     },
     async (index) => {
       const sequence = index % 2 === 0 ? restartingSequence : rotatingSequence;

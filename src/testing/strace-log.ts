@@ -35,6 +35,7 @@ export interface SystemCall {
 }
 
 const UNFINISHED = / *<unfinished \.\.\.>$/;
+const UNSEEN = /^(?:<\.\.\. )?\?\?\?/;
 const RESUMED = /^<\.\.\. (\w+) resumed>/;
 
 /** The calls in the order in which they began. */
@@ -51,6 +52,8 @@ export function parseStraceLog(lines: Iterable<string>): SystemCall[] {
     }
     // Signals and the ends of threads.
     if (text.startsWith("+++ ") || text.startsWith("--- ")) continue;
+    // A call of a thread that died before strace could look at it.
+    if (UNSEEN.test(text)) continue;
     const thread = Number(tid);
     const resumed = RESUMED.exec(text);
     if (resumed) {

@@ -43,6 +43,12 @@ describe("a line of strace's log", () => {
     expect(argsOf(call)).toEqual(["3</gone>", `"x"`, "1"]);
   });
 
+  // Found by row 15 of the recovery tests: a thread was killed together with the others.
+  it("is passed over where strace could not see the call", () => {
+    const lines = ["7 ???() = ?", "8 ???( <unfinished ...>", "8 <... ??? resumed>) = ?"];
+    expect(parseStraceLog([...lines, "7 +++ killed by SIGKILL +++"])).toEqual([]);
+  });
+
   it("returns a descriptor with a path", () => {
     const call = only(
       `7 openat(AT_FDCWD<${hex("/d")}>, "${hex("f")}", O_RDWR|O_CREAT|O_DSYNC|O_CLOEXEC, 0666)` +

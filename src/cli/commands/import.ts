@@ -71,6 +71,8 @@ async function importImage(
     const temporary = unfinishedName();
     const size = source.size ?? CHUNK_BYTES;
     const subvolume = await host.create(temporary, { size, signal: session.signal });
+    // What a killed import leaves has a name by which the next one knows it.
+    await host.flush();
     session.detail(`importing into ${temporary}`);
     let bytesWritten: number;
     try {
