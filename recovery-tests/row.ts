@@ -49,6 +49,8 @@ export interface Row {
   quickCases?: number;
   /** Not to be split between processes. */
   isWhole?: boolean;
+  /** Its cases are crash states, which are counted once each over all rows. */
+  hasStates?: boolean;
   run(share: Share): Promise<RowResult>;
   /** One case once more; what was violated, and the story. */
   replay(index: number, vector: string): Promise<{ message: string | undefined; story: string[] }>;
@@ -67,6 +69,7 @@ export function crashRow(
 ): Row {
   return {
     ...row,
+    hasStates: true,
     async run(share) {
       const result: RowResult = { cases: 0, violations: [] };
       for (let index = share.part; result.cases < share.cases; index += share.of) {

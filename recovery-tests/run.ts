@@ -47,14 +47,15 @@ if (values.only !== undefined && values.only !== "matrix" && values.only !== "pl
   throw new RangeError(`--only is ${values.only}: matrix or planted`);
 }
 const numbers = values.rows?.split(",").map(Number) ?? matrix.map(({ number }) => number);
-const rows = numbers.map((wanted) => {
-  const { number, cases } = rowOf(wanted);
-  return { number, cases: Math.ceil(cases * factor) };
-});
+// What takes processes and lives comes last.
+const rows = numbers
+  .map(rowOf)
+  .toSorted((a, b) => Number(b.hasStates === true) - Number(a.hasStates === true))
+  .map(({ number, cases }) => ({ number, cases: Math.ceil(cases * factor) }));
 
 const scratch = mkdtempSync(join(tmpdir(), "blockspace-recovery-"));
 const began = performance.now();
-const summary: RunSummary = { rows: [], distinct: 0, seconds: 0 };
+const summary: RunSummary = { rows: [], distinct: 0, statesSeconds: 0, seconds: 0 };
 const progress = new Map<number, Extract<Message, { type: "progress" }>>();
 
 process.once("SIGINT", () => {
@@ -101,6 +102,7 @@ function runPart(part: number): Promise<void> {
     else {
       const { row, seconds, result } = message;
       addTo(summary, rowOf(row), { ...result, seconds });
+      if (rowOf(row).hasStates) summary.statesSeconds = (performance.now() - began) / 1000;
     }
     showProgress();
   });

@@ -75,7 +75,8 @@ export const crashRows: readonly Row[] = [
     { number: 5, fault: "names and sizes not persisted", leaves: "P1", cases: 20_000 },
     async (index) => {
       if (index % 4 > 0) {
-        return crashesOf(rotatingSequence(index), ["names"], 0, await usedStoreFor(index));
+        // Where space or memory is short, the journal goes round too slowly to make new files.
+        return crashesOf(rotatingSequence(index), ["names"], 0, await usedStore());
       }
       const check = crashCheck("creation", shortSequence(index));
       return { check, options: { model: { kinds: everyKind } } };
