@@ -7,7 +7,7 @@ import { type Catch, huntAll, huntOne, isBroken } from "./hunting.ts";
 import { formatCatches, writeTable } from "./table.ts";
 
 /** Of the processor; most are caught within a second or two. */
-const SECONDS_PER_BUG = 20;
+const SECONDS_PER_BUG = 60;
 const SECONDS_WITHOUT_BUG = 5;
 
 /** True when all were caught. Prints the table, and what was seen where it matters. */

@@ -6,8 +6,10 @@ import { type Beginning, usedStore, usedStoreFor } from "../store/geometry.ts";
 import type { Mark } from "../store/model.ts";
 import { rottenParts } from "../store/rotten-checkpoint.ts";
 import {
+  cutShortSequence,
   restartingSequence,
   rotatingSequence,
+  sharedSequence,
   shortSequence,
   wideSequence,
 } from "../store/sequences.ts";
@@ -85,7 +87,8 @@ export const crashRows: readonly Row[] = [
   crashRow(
     { number: 6, fault: "recycled journal with old records", leaves: "P1", cases: 5_000 },
     async (index) => {
-      const steps = index % 3 === 0 ? rotatingSequence(index) : restartingSequence(index);
+      const sequence = [rotatingSequence, restartingSequence, cutShortSequence][index % 3]!;
+      const steps = sequence(index);
       return crashesOf(steps, everyKind, steps.length - 3, await usedStoreFor(index));
     },
   ),
@@ -121,7 +124,7 @@ export const crashRows: readonly Row[] = [
       cases: 8_000,
     },
     async (index) => {
-      const sequence = index % 2 === 0 ? restartingSequence : rotatingSequence;
+      const sequence = [restartingSequence, sharedSequence, rotatingSequence][index % 3]!;
       const check = olderCheck("checked", sequence(index), await usedStore("tight"));
       return { check, options: { model: { kinds: everyKind }, budget: { states: 100 } } };
     },

@@ -8,6 +8,7 @@ import { randomBelow, randomFrom, seedFor } from "blockspace/testing";
 import { BLOCK } from "./geometry.ts";
 import { makers, type Step } from "./steps.ts";
 
+const FLUSH: Step = { do: "flush" };
 const kinds: readonly string[] = Object.keys(makers);
 const shortSequences = kinds.length + kinds.length ** 2 + kinds.length ** 3;
 /** Shares no factor with the number of short sequences, so that it visits them all. */
@@ -76,6 +77,41 @@ export function restartingSequence(index: number): Step[] {
     steps.push(makeStep(end, `end ${index} ${life}`));
   }
   return [...steps, makeStep("write", `last ${index}`), { do: "flush" }];
+}
+
+/** A process is killed while it begins a file of the journal, and the next one begins another. */
+export function cutShortSequence(index: number): Step[] {
+  const below = numbersFor(`cut short ${index}`);
+  const write = (name: string): Step => makeStep("write", `${name} ${index}`);
+  const steps: Step[] = [];
+  for (let life = 0; life < 1 + below(2); life++) {
+    steps.push({ do: "kill", after: 2 + below(5), steps: [write(`killed ${life}`), FLUSH] });
+    if (below(3) > 0) steps.push({ do: "checkpoint" });
+  }
+  return [...steps, write("last"), FLUSH];
+}
+
+/**
+ * Preallocated blocks are written under a cookie while a clone of them is made. The clone's map goes
+ * on to say that they are unwritten; they hold data all the same, which a checkpoint refers to when
+ * only the clone has them.
+ */
+export function sharedSequence(index: number): Step[] {
+  const below = numbersFor(`shared ${index}`);
+  const range = { on: 0, at: (8 + below(4)) * BLOCK, length: (1 + below(4)) * BLOCK };
+  const maybe = (step: Step): Step[] => (below(2) === 0 ? [step] : []);
+  return [
+    { do: "preallocate", ...range },
+    { do: "twoPhase", ...range, salt: 1 + below(250), between: "clone" },
+    { do: "checkpoint" },
+    { do: "discard", ...range },
+    ...maybe(FLUSH),
+    // Of those that may be written the clone is the last.
+    { do: "write", ...range, on: 3, salt: 1 + below(250) },
+    ...maybe(FLUSH),
+    // Only now what was written goes to its place.
+    { do: "checkpoint" },
+  ];
 }
 
 /** A long life: steps of all kinds. */

@@ -21,7 +21,7 @@ import {
   type StoreModel,
 } from "./model.ts";
 import { allOf, pick, put, within } from "./ranges.ts";
-import type { OnWritable, Step } from "./steps.ts";
+import { type OnWritable, type Step, stepsBetween } from "./steps.ts";
 
 /** Errors that a host answers with, and stays as it was. */
 const refusals = ["ENOSPC", "EBUSY", "ESTALE"];
@@ -309,7 +309,7 @@ export class Session {
       const part = data.subarray(done, done + iomap.length);
       await volume.submit(iomap, part);
       if (step.do === "twoPhase") {
-        await this.#between(step);
+        for (const one of stepsBetween(step)) await this.carryOut(one);
         const mode = iomap.type === "unwritten" ? "unwritten" : "cow";
         await this.#commit(name, { offset, part }, step.durable === true, (durable) =>
           volume.commit(cookie, offset, part.length, mode, { durable }),
@@ -330,14 +330,6 @@ export class Session {
     const after = this.#with(name, put(bytes, offset, part));
     await this.#change(after, () => commit(durable));
     if (durable) this.mark({ durable: after });
-  }
-
-  async #between(step: Extract<Step, { do: "twoPhase" }>): Promise<void> {
-    if (step.between === "snapshot") await this.run({ do: "snapshot", on: step.on });
-    if (step.between === "flush") await this.run({ do: "flush" });
-    if (step.between === "write") {
-      await this.run({ do: "write", on: step.on + 1, at: 0, length: BLOCK, salt: step.salt + 9 });
-    }
   }
 
   async #transact(step: Extract<Step, { do: "transact" }>): Promise<void> {

@@ -13,6 +13,10 @@ interface OnRange {
   length: number;
 }
 
+/** What happens between submit and commit; `fill` goes round all the space there is. */
+type Between = "snapshot" | "clone" | "write" | "fill" | "flush";
+const betweens: readonly Between[] = ["snapshot", "clone", "write", "fill", "flush"];
+
 export type Step =
   | ({ do: "write"; salt: number } & OnRange)
   | ({ do: "discard" | "writeZeroes" | "preallocate" } & OnRange)
@@ -22,7 +26,7 @@ export type Step =
   | ({
       do: "twoPhase";
       salt: number;
-      between?: "snapshot" | "write" | "flush";
+      between?: Between;
       /** The commit is asked to be durable. */
       durable?: boolean;
     } & OnRange)
@@ -100,7 +104,7 @@ export const makers: Readonly<Record<string, StepMaker>> = {
   transact: (below, salt) => ({ do: "transact", salt, at: below(9) * BLOCK, length: 700 }),
   twoPhase: (below, salt) => ({ do: "twoPhase", salt, ...range(below, 3) }),
   interrupted: (below, salt) => {
-    const between = (["snapshot", "write", "flush"] as const)[below(3)]!;
+    const between = betweens[below(betweens.length)]!;
     return { do: "twoPhase", salt, between, durable: below(2) === 0, ...range(below, 3) };
   },
   abandon: (below, salt) => ({ do: "abandon", salt, put: below(2) === 0, ...range(below, 3) }),
@@ -115,3 +119,22 @@ export const makers: Readonly<Record<string, StepMaker>> = {
     return { do: "kill", after: below(8), steps };
   },
 };
+
+/** The steps between submit and commit. */
+export function stepsBetween({ between, on, salt }: Extract<Step, { do: "twoPhase" }>): Step[] {
+  const write = (blocks: number, more: number): Step => {
+    return { do: "write", on: on + 1, at: 0, length: blocks * BLOCK, salt: salt + more };
+  };
+  switch (between) {
+    case "snapshot":
+    case "clone":
+    case "flush":
+      return [between === "flush" ? { do: between } : { do: between, on }];
+    case "write":
+      return [write(1, 9)];
+    case "fill":
+      return [write(16, 1), write(16, 2), write(16, 3)];
+    default:
+      return [];
+  }
+}

@@ -34,8 +34,6 @@ export interface SegmentClaims {
   vblocks: Float64Array;
   /** 1 where a leaf maps the block as written. */
   written: Uint8Array;
-  /** 1 where a leaf maps it as unwritten. */
-  unwritten: Uint8Array;
 }
 
 export class Claims {
@@ -61,7 +59,7 @@ export class Claims {
         const index = (pblock % segmentBlocks) + j;
         const claim = { family, vblock: node.vblocks[i]! + j, pblock: pblock + j };
         this.#claim(segment, index, claim);
-        (written ? segment.written : segment.unwritten)[index] = 1;
+        if (written) segment.written[index] = 1;
       }
     }
   }
@@ -108,7 +106,6 @@ export class Claims {
         families: new Uint32Array(blocks),
         vblocks: new Float64Array(blocks),
         written: new Uint8Array(blocks),
-        unwritten: new Uint8Array(blocks),
       };
       this.segments.set(number, segment);
     }

@@ -36,7 +36,7 @@ export class Cutter {
     const { catalogue, nodes, segments } = this.#state;
     const extent = nextExtent(nodes, catalogue.require(id).root, vblock, vblock + 1);
     if (!extent || extent.pblock !== pblock) return false;
-    if (right?.pblock === pblock && !extent.unwritten) return false;
+    if (right?.pblock === pblock) return false;
     if (!right) {
       this.#edit(id, vblock, vblock + 1, null);
       return true;

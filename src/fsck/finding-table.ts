@@ -22,7 +22,7 @@ export type FindingId =
   | `C01${0 | 1 | 2 | 3 | 4}`
   | `R00${1 | 2 | 3 | 4}`
   | `X00${1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9}`
-  | `X01${0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9}`
+  | `X01${0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8}`
   | `G00${1 | 2 | 3 | 4 | 5}`
   | `D00${1 | 2 | 3}`;
 
@@ -152,12 +152,6 @@ export const findingTable: Readonly<Record<FindingId, FindingKind>> = {
   X016: kind(damage, "I4", "a block is live and busy at once", recount),
   X017: kind(damage, "I5", "a block beyond the capacity is in use", recount),
   X018: kind(damage, "I5", "the list of dead map nodes is wrong", "make it anew"),
-  X019: kind(
-    damage,
-    "I6",
-    "an unwritten extent has blocks that were written",
-    "take them for written",
-  ),
 
   G001: kind(damage, "I2", "a subvolume has a name that cannot be", "give it another name"),
   G002: kind(damage, "I2", "two subvolumes have the same name", "give one another name"),

@@ -80,7 +80,7 @@ class Salvage {
     const nodes = new Map<number, MapNode>();
     const claims = this.#finish(nodes);
     const entries = this.#entries.map((entry) => ({ ...entry, root: this.#rootOf(entry) }));
-    const { records, denied, written } = await mendSegments({
+    const { records, denied } = await mendSegments({
       contents: this.#contents,
       geometry: this.#geometry,
       claims,
@@ -90,7 +90,7 @@ class Salvage {
     const image = new Image();
     writeImage(image, this.#geometry, { entries, nodes, segments: records }, this.#counters);
     const wrong = [...claims.rivals, ...denied];
-    const cut = this.#cut(image, entries, { wrong, written }, claims);
+    const cut = this.#cut(image, entries, wrong, claims);
     return { image: cut, losses: this.#losses };
   }
 
@@ -280,7 +280,7 @@ class Salvage {
   #cut(
     image: Image,
     entries: readonly SubvolumeEntry[],
-    { wrong, written }: { wrong: readonly Claim[]; written: readonly Claim[] },
+    wrong: readonly Claim[],
     claims: Claims,
   ): Image {
     const { blockSize } = this.#geometry;
@@ -301,13 +301,6 @@ class Salvage {
         if (!cutter.replace(id, claim, right)) continue;
         if (right) tell("rebuilt", name, vblock, `the records say block ${right.pblock}`);
         else tell("gone", name, vblock, `block ${pblock} belongs to another place, or to none`);
-      }
-    }
-    for (const claim of written) {
-      const right = this.#blockOf(claim.pblock);
-      for (const { id, name } of entries.filter((one) => one.family === claim.family)) {
-        if (!cutter.replace(id, claim, right)) continue;
-        tell("rebuilt", name, claim.vblock, "it was mapped as unwritten, and has data");
       }
     }
     for (const { id, size } of entries) cutter.unmap(id, Math.ceil(size / blockSize), Infinity);

@@ -39,14 +39,12 @@ export interface MendedSegments {
   records: Map<number, SegmentRecord>;
   /** The map is wrong there. */
   denied: Claim[];
-  /** Mapped as unwritten, and written all the same. */
-  written: Claim[];
 }
 
 /** A record for every segment that is used or had one. */
 export async function mendSegments(mending: SegmentMending): Promise<MendedSegments> {
   const { contents, geometry, claims } = mending;
-  const mended: MendedSegments = { records: new Map(), denied: [], written: [] };
+  const mended: MendedSegments = { records: new Map(), denied: [] };
   const numbers = new Set([...contents.segments.keys(), ...claims.segments.keys()]);
   for (const number of [...numbers].toSorted((a, b) => a - b)) {
     if (number >= geometry.segments) continue;
@@ -86,7 +84,6 @@ async function mendSegment(
       record.written[i] = 1;
       record.checksums[i] = verdict.checksum;
       if (verdict.unverified) unverified++;
-      if (used.unwritten[i] === 1) mended.written.push(claim);
     }
   }
   if (unverified > 0) {

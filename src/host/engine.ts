@@ -29,6 +29,8 @@ import type { World } from "./world.ts";
 
 /** Map nodes taken apart by one reclaim record. */
 const RECLAIM_NODES = 32;
+/** A replay takes some 8 us for each, and opening should take no more than about a second. */
+const MOST_COMMITS_TO_REPLAY = 100_000;
 /** Calls that may follow each other without a turn of the event loop. */
 const CALLS_PER_TURN = 64;
 
@@ -325,7 +327,9 @@ export class Engine {
   #wantsCheckpoint(): boolean {
     const { journalSize, cacheSize } = this.#limits;
     return (
-      this.checkpointer.journalBytesSince > journalSize / 3 || this.state.dirtyBytes > cacheSize / 4
+      this.checkpointer.journalBytesSince > journalSize / 3 ||
+      this.state.dirtyBytes > cacheSize / 4 ||
+      this.state.lsn - this.checkpointer.lsn > MOST_COMMITS_TO_REPLAY
     );
   }
 }

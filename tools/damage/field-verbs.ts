@@ -127,9 +127,6 @@ export const fieldVerbs: Readonly<Record<string, FieldVerb>> = {
   "leaf length": node("leaf", (leaf, random) => {
     if (isLeaf(leaf)) leaf.lengths[leaf.count - 1]! += 1 + below(random, 3);
   }),
-  "leaf unwritten": node("leaf", (leaf, random) => {
-    if (isLeaf(leaf)) leaf.lengths[below(random, leaf.count)]! ^= 0x8000;
-  }),
   "leaf entry lost": node("leaf", (leaf) => {
     if (leaf.count > 1) leaf.count--;
   }),

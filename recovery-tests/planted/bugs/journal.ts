@@ -71,7 +71,7 @@ export const journalBugs: readonly PlantedBug[] = [
     find: "header && !end.unproven.includes(file)",
     replace: "header",
     mistake: "a file with nothing but a header, which may not be durable, is taken for a successor",
-    first: 4,
+    first: 6,
   },
   {
     name: "newest-file-recycled-on-opening",
@@ -118,7 +118,7 @@ export const journalBugs: readonly PlantedBug[] = [
     find: "header.checksum === crc32c(covered) &&",
     replace: "covered.length > 0 &&",
     mistake: "the header of a journal file is believed whatever its checksum",
-    first: 13,
+    first: 6,
   },
   {
     name: "old-frames-accepted",

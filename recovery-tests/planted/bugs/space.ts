@@ -27,7 +27,7 @@ export const spaceBugs: readonly PlantedBug[] = [
     find: "return !busy.has(segment, index) && this.#held.get(segment)?.[index] !== 1;",
     replace: "return !busy.has(segment, index);",
     mistake: "the allocator does not look whether a block is held",
-    first: 21,
+    first: 1,
   },
   {
     name: "busy-one-generation-too-short",
@@ -104,6 +104,6 @@ export const spaceBugs: readonly PlantedBug[] = [
     find: "unwritten && !isShared(block) && !holdsData(state, block)",
     replace: "unwritten && !isShared(block)",
     mistake: "a preallocated block that held a clone's data is written in place",
-    first: 21,
+    first: 24,
   },
 ];
