@@ -92,9 +92,9 @@ export function cutShortSequence(index: number): Step[] {
 }
 
 /**
- * Preallocated blocks are written under a cookie while a clone of them is made. The clone's map goes
- * on to say that they are unwritten; they hold data all the same, which a checkpoint refers to when
- * only the clone has them.
+ * Preallocated blocks are written under a cookie while a clone of them is made. The clone's map
+ * goes on to say that they are unwritten; they hold data all the same, which a checkpoint refers to
+ * when only the clone has them.
  */
 export function sharedSequence(index: number): Step[] {
   const below = numbersFor(`shared ${index}`);
