@@ -7,6 +7,9 @@ import {
   type Violation,
 } from "blockspace/testing";
 
+/** A row that has found so many looks no further. */
+const MOST_VIOLATIONS = 5;
+
 export interface RowViolation {
   /** Row and case, as `2:1375`; with the vector the argument of `npm run replay`. */
   seed: string;
@@ -92,7 +95,7 @@ export function crashRow(
           // Nothing went wrong on its disk, and the workload failed all the same.
           result.violations.push(failed(row.number, index, error));
         }
-        if (result.violations.length >= 5) break;
+        if (result.violations.length >= MOST_VIOLATIONS) break;
       }
       return result;
     },
@@ -132,5 +135,21 @@ function named(row: number, index: number, violation: Violation): RowViolation {
       ...trace,
       ...stack,
     ],
+  };
+}
+
+/** The `run` of a row of numbered cases, each with one violation at most. */
+export function countedRun(
+  violationOf: (index: number) => Promise<RowViolation | undefined>,
+): Row["run"] {
+  return async ({ part, of, cases, onProgress }) => {
+    const result: RowResult = { cases: 0, violations: [] };
+    for (let index = part; result.cases < cases; index += of) {
+      const violation = await violationOf(index);
+      result.cases++;
+      onProgress?.(result.cases);
+      if (violation && result.violations.push(violation) >= MOST_VIOLATIONS) break;
+    }
+    return result;
   };
 }

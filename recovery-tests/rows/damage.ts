@@ -7,9 +7,9 @@
  */
 import { isBlockspaceError } from "blockspace";
 import { type DiskImage, SimulatedDisk } from "blockspace/testing";
-import { crashRow, type Row, type RowResult, type RowViolation, type Share } from "../row.ts";
+import { countedRun, crashRow, type Row, type RowViolation } from "../row.ts";
 import { open, usedStore } from "../store/geometry.ts";
-import { allowedAtRest, everBegun, expectOneOf, readAll } from "../store/model.ts";
+import { allowedAtRest, everBegun, expectOneOf, marksOn, readAll } from "../store/model.ts";
 import { longSequence, numbersFor } from "../store/sequences.ts";
 import { Session } from "../store/session.ts";
 import { unnoticed } from "./faults.ts";
@@ -41,10 +41,7 @@ async function workOn(index: number): Promise<Worked> {
   const session = await Session.begin(disk, beginning);
   await session.runAll(longSequence(index, 2 + (index % 9)));
   if (index % 2 === 0) await session.host.close();
-  const marks = disk.trace.flatMap(({ operation }) =>
-    operation.kind === "mark" ? [operation.value] : [],
-  );
-  return { image: disk.image(), marks };
+  return { image: disk.image(), marks: marksOn(disk) };
 }
 
 function filesOf(disk: SimulatedDisk): string[] {
@@ -144,16 +141,7 @@ function restRow(
   };
   return {
     ...row,
-    async run({ part, of, cases, onProgress }: Share) {
-      const result: RowResult = { cases: 0, violations: [] };
-      for (let index = part; result.cases < cases; index += of) {
-        const violation = await violationOf(index);
-        result.cases++;
-        onProgress?.(result.cases);
-        if (violation && result.violations.push(violation) >= 5) break;
-      }
-      return result;
-    },
+    run: countedRun(violationOf),
     async replay(index) {
       const { what, message } = await damagedCase(index, damage);
       return { message, story: [what] };

@@ -3,10 +3,10 @@
  * without that no case could be replayed.
  */
 import { fingerprintOfTrace, randomFrom, seedFor, SimulatedDisk } from "blockspace/testing";
-import type { Row, RowResult, RowViolation } from "../row.ts";
+import { countedRun, type Row, type RowViolation } from "../row.ts";
 import { recover } from "../store/checks.ts";
 import { type Beginning, usedStoreFor } from "../store/geometry.ts";
-import { allowedAfter, expectOneOf, type StoreModel } from "../store/model.ts";
+import { allowedAfter, expectOneOf, marksOn, type StoreModel } from "../store/model.ts";
 import { longSequence, numbersFor } from "../store/sequences.ts";
 import { Session } from "../store/session.ts";
 import type { Step } from "../store/steps.ts";
@@ -76,12 +76,6 @@ async function recoveredModel(
   return expectOneOf(found!, allowed);
 }
 
-function marksOn(disk: SimulatedDisk): unknown[] {
-  return disk.trace.flatMap(({ operation }) =>
-    operation.kind === "mark" ? [operation.value] : [],
-  );
-}
-
 async function violationOf(index: number): Promise<RowViolation | undefined> {
   const violation = (message: string, story: string[] = []): RowViolation => ({
     seed: `21:${index}`,
@@ -105,16 +99,7 @@ export const longRuns: Row = {
   fault: `runs of ${OPERATIONS} operations with crashes, each seed twice`,
   leaves: "P1",
   cases: 2_000,
-  async run({ part, of, cases, onProgress }) {
-    const result: RowResult = { cases: 0, violations: [] };
-    for (let index = part; result.cases < cases; index += of) {
-      const violation = await violationOf(index);
-      result.cases++;
-      onProgress?.(result.cases);
-      if (violation && result.violations.push(violation) >= 5) break;
-    }
-    return result;
-  },
+  run: countedRun(violationOf),
   async replay(index) {
     const violation = await violationOf(index);
     return { message: violation?.message, story: [...(violation?.story ?? [])] };

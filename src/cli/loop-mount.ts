@@ -3,7 +3,7 @@
  * of the file, and mount(8) does the rest. Nothing is remembered anywhere: what belongs to a mount
  * is found again from the system's own tables.
  *
- *     RUNTIME/blockspace-mount-XXXXXX/fuse/disk   the subvolume as a file, while nbdfuse runs
+ *     RUNTIME/blockspace-mount-RANDOM/fuse/disk   the subvolume as a file, while nbdfuse runs
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";

@@ -28,6 +28,7 @@ import { journalPlace, planRepair, type RepairPlan } from "./repair-plan.ts";
 import { storeAccess, type StoreAccess } from "./store-access.ts";
 import { DATA, LOCK, SUPERBLOCK, SUPERBLOCK_AWAY, UNDO, UNFINISHED } from "./store-parts.ts";
 import {
+  finishStore,
   writeCheckpoints,
   writeJournal,
   writeLabel,
@@ -225,10 +226,7 @@ async function writeNewStore(
     await writeSuperblock(directory, UNFINISHED, superblock);
     await copyData(target, { superblock, plan, source, losses });
     const state = { ...stateOf(plan), sequence: 0 };
-    await writeJournal(directory.directory("journal"), superblock, state);
-    await writeCheckpoints(target, state);
-    await directory.rename(UNFINISHED, SUPERBLOCK);
-    await directory.sync();
+    await finishStore(target, superblock, state);
   } finally {
     await lock.release();
   }

@@ -1,9 +1,6 @@
-/** The names of the files of a store, and of those that a repair makes. */
+/** The names of the files of a store that a repair touches, and of those that it makes. */
 
-export const SUPERBLOCK = "superblock";
+export { DATA, LOCK, SUPERBLOCK, UNFINISHED } from "../host/store.ts";
 /** What the superblock is called while a repair in place has the store in pieces. */
 export const SUPERBLOCK_AWAY = "superblock.fsck";
-export const UNFINISHED = "superblock.new";
 export const UNDO = "fsck.undo";
-export const DATA = "data";
-export const LOCK = "lock";

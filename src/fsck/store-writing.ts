@@ -4,16 +4,12 @@
  */
 import type { Device, Directory } from "../device/device.ts";
 import { encodeFileHeader } from "../format/journal-frame.ts";
-import {
-  encodeDataLabel,
-  encodeSuperblock,
-  type Superblock,
-  SUPERBLOCK_SIZE,
-  SUPERBLOCK_SLOT_SIZE,
-} from "../format/superblock.ts";
+import { encodeDataLabel, type Superblock, SUPERBLOCK_SIZE } from "../format/superblock.ts";
+import { writeSlots } from "../host/store.ts";
 import { journalFileName } from "../journal/files.ts";
 import type { Image } from "./image.ts";
 import type { StoreAccess } from "./store-access.ts";
+import { SUPERBLOCK, UNFINISHED } from "./store-parts.ts";
 
 /** The state that is written, and what came before it. */
 export interface WrittenState {
@@ -80,15 +76,20 @@ export async function writeSuperblock(
   superblock: Superblock,
 ): Promise<void> {
   const device = await directory.create(name, { size: SUPERBLOCK_SIZE, layout: "preallocated" });
-  const slot = encodeSuperblock(superblock);
-  try {
-    for (const offset of [SUPERBLOCK_SLOT_SIZE, 0]) {
-      await device.write([slot], offset);
-      await device.flush();
-    }
-  } finally {
-    await device.close();
-  }
+  await writeSlots(device, superblock);
+  await directory.sync();
+}
+
+/** Journal, checkpoints and the last name of a new store, whose superblock is written before. */
+export async function finishStore(
+  access: StoreAccess,
+  superblock: Superblock,
+  state: WrittenState,
+): Promise<void> {
+  const { directory } = access;
+  await writeJournal(directory.directory("journal"), superblock, state);
+  await writeCheckpoints(access, state);
+  await directory.rename(UNFINISHED, SUPERBLOCK);
   await directory.sync();
 }
 

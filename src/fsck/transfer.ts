@@ -16,8 +16,8 @@ import { Findings } from "./findings.ts";
 import { checkGraph } from "./graph.ts";
 import { readDump, type Restored } from "./restore.ts";
 import { type AccessOptions, storeAccess, type StoreAccess } from "./store-access.ts";
-import { DATA, LOCK, SUPERBLOCK, UNFINISHED } from "./store-parts.ts";
-import { writeCheckpoints, writeJournal, writeLabel, writeSuperblock } from "./store-writing.ts";
+import { DATA, LOCK, UNFINISHED } from "./store-parts.ts";
+import { finishStore, writeLabel, writeSuperblock } from "./store-writing.ts";
 
 /** The lines of the metadata of a store that is sound; `ECORRUPT` for one that needs a repair. */
 export async function dump(
@@ -86,10 +86,7 @@ export async function restoreStore(access: StoreAccess, restored: Restored): Pro
     await device.close();
     const state = { image, lsn, checksum: 0, epoch: 0, sequence: 0 };
     await writeSuperblock(directory, UNFINISHED, superblock);
-    await writeJournal(directory.directory("journal"), superblock, state);
-    await writeCheckpoints(access, state);
-    await directory.rename(UNFINISHED, SUPERBLOCK);
-    await directory.sync();
+    await finishStore(access, superblock, state);
   } finally {
     await lock.release();
   }

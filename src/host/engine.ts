@@ -117,7 +117,7 @@ export class Engine {
     this.checkWritable();
     if (this.sequencer.idle && this.#isRoomy()) {
       const plan = makePlan();
-      if (!(plan instanceof Promise) && this.#fits(plan)) {
+      if (!(plan instanceof Promise) && this.#shortOf(plan) === 0) {
         const lsn = this.commitNow(plan);
         const turn = this.yieldNowAndThen();
         if (turn) await turn;
@@ -224,15 +224,15 @@ export class Engine {
     return urgent ? this.ledger.unclaimed : this.ledger.free;
   }
 
-  /** Asks the maps only where space is short: it cost a random write of 4 KiB a look-up more. */
-  #fits(plan: Plan): boolean {
+  /**
+   * The blocks that a plan needs where so many are not to be had; 0 when it fits. Asks the maps
+   * only where space is short: it cost a random write of 4 KiB a look-up more.
+   */
+  #shortOf(plan: Plan): number {
     const available = this.#available(plan.urgent === true);
-    const { blockSize } = this.state.geometry;
-    return blocksAtMost(plan, blockSize) <= available || this.#needed(plan) <= available;
-  }
-
-  #needed(plan: Plan): number {
-    return blocksNeeded(this.state, (pblock) => this.pinned.has(pblock), plan);
+    if (blocksAtMost(plan, this.state.geometry.blockSize) <= available) return 0;
+    const needed = blocksNeeded(this.state, (pblock) => this.pinned.has(pblock), plan);
+    return needed <= available ? 0 : needed;
   }
 
   /** Memory and journal have room for another change. */
@@ -279,7 +279,8 @@ export class Engine {
 
   async #carryOut(plan: Plan): Promise<number> {
     this.health.checkWritable();
-    if (!this.#fits(plan)) await this.makeSpace(this.#needed(plan), plan.urgent);
+    const needed = this.#shortOf(plan);
+    if (needed > 0) await this.makeSpace(needed, plan.urgent);
     return this.commitNow(plan);
   }
 

@@ -42,10 +42,10 @@ export type NewStore = Omit<
   "sequence" | "uuid" | "compatibleFeatures" | "readOnlyFeatures" | "requiredFeatures" | "created"
 > & { journalSize: number };
 
-const SUPERBLOCK = "superblock";
-const UNFINISHED = "superblock.new";
-const DATA = "data";
-const LOCK = "lock";
+export const SUPERBLOCK = "superblock";
+export const UNFINISHED = "superblock.new";
+export const DATA = "data";
+export const LOCK = "lock";
 const JOURNAL = "journal";
 const CHECKPOINT = "checkpoint";
 
@@ -154,7 +154,7 @@ async function uuidOfUnfinished(parts: StoreParts): Promise<Uint8Array | undefin
 }
 
 /** Writes both slots, one after the other, so that one of them stands at any time. */
-async function writeSlots(device: Device, superblock: Superblock): Promise<void> {
+export async function writeSlots(device: Device, superblock: Superblock): Promise<void> {
   const slot = encodeSuperblock(superblock);
   try {
     for (const offset of [SUPERBLOCK_SLOT_SIZE, 0]) {

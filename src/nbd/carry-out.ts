@@ -82,7 +82,7 @@ function change(target: Target, request: Request, payload: Uint8Array): Promise<
   }
 }
 
-/** What is kept keeps little else alive: see `payloads.ts`. */
+/** What is kept keeps little else alive: see `transmission.ts`. */
 const handOver = { handOver: true };
 
 async function read(target: Target, request: Request): Promise<readonly Uint8Array[]> {

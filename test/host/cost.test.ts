@@ -231,4 +231,17 @@ describe("I9: opening", () => {
     expect(replayed[0]).toMatchObject({ commits: 5, records: 5, read: 1 });
     expect(replayed[1]).toEqual(replayed[0]);
   });
+
+  it("never has much more than 100,000 commits to replay, however small they are", async () => {
+    const store = MemoryStore.create({ capacityBlocks: 16_384 });
+    const LARGE = 2 ** 30;
+    const host = await store.open({ cacheSize: LARGE, maxDirty: LARGE, journalSize: LARGE });
+    const disk = await host.create("disk", { size: B });
+    for (let i = 0; i < 100_000; i++) await disk.resize(1 + (i % B));
+    expect(host.statistics().checkpoints).toBe(0);
+    await disk.resize(B);
+    await store.engineOf(host).checkpointer.settled();
+    expect(host.statistics().checkpoints).toBe(1);
+    await host.close();
+  });
 });

@@ -1,8 +1,8 @@
 /** One NBD server on a Unix socket, as a process that is killed when its part is done. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { connect } from "node:net";
 import { setTimeout } from "node:timers/promises";
+import { isAnswered } from "../../../src/nbd/listen.ts";
 import type { CleanUp } from "../clean-up.ts";
 import type { Subject } from "../turns.ts";
 
@@ -32,21 +32,9 @@ export async function startServer(
     await closed;
   });
   const until = Date.now() + PATIENCE_MS;
-  while (!(await answers(socket))) {
+  while (!(await isAnswered(socket))) {
     if (child.exitCode !== null || Date.now() > until) throw new Error(`${name}: ${said.trim()}`);
     await setTimeout(50);
   }
   return { name, pids: [child.pid!], uri: `nbd+unix:///${exportName}?socket=${socket}` };
-}
-
-async function answers(path: string): Promise<boolean> {
-  const socket = connect({ path });
-  try {
-    await once(socket, "connect");
-    return true;
-  } catch {
-    return false;
-  } finally {
-    socket.destroy();
-  }
 }
