@@ -7,45 +7,28 @@
  *  2. The sealed batch becomes durable in the journal, which must never be behind a checkpoint.
  *  3. The data is written to its place and the data device is flushed.
  *  4. The environment commits (on a worker thread) and its closing record is read back.
- *  5. Blocks that neither checkpoint refers to any more stop being busy, once reads under way have
- *     ended and holes are punched into them (promise I4).
+ *  5. Blocks that neither checkpoint refers to any more stop being busy (`releaser.ts`).
  *  6. Journal files behind the older of the two checkpoints are recycled.
  */
 import { isBlockspaceError } from "../base/errors.ts";
 import { deltaFor } from "../checkpoint/delta.ts";
 import type { Environment, OpenEnvironment } from "../checkpoint/environment.ts";
 import type { Journal } from "../journal/journal.ts";
-import type { Device } from "../device/device.ts";
 import type { Environments } from "../replay/replay.ts";
 import type { State } from "../replay/state.ts";
-import type { Allocator } from "../space/allocator.ts";
-import type { BlockRun } from "../space/busy.ts";
-import { addressOf, blocksIn } from "../space/geometry.ts";
-import type { Ledger } from "../space/ledger.ts";
 import type { Committer } from "./committer.ts";
 import type { Health } from "./health.ts";
 import type { PendingData } from "./pending.ts";
-import type { Readers } from "./readers.ts";
-
-/**
- * Shorter holes are not punched unless they empty a segment: the call would cost more than it
- * gives.
- */
-const LEAST_HOLE_BYTES = 64 * 1024;
+import type { Releaser } from "./releaser.ts";
 
 /** What a checkpoint brings together. */
 export interface CheckpointerParts {
   state: State;
-  device: Device;
   journal: Journal;
   committer: Committer;
   pending: PendingData;
   health: Health;
-  readers: Readers;
-  allocator: Allocator;
-  ledger: Ledger;
-  /** Blocks that a cookie has staged where they are mapped. */
-  pinned: ReadonlySet<number>;
+  releaser: Releaser;
   openEnvironment: OpenEnvironment;
 }
 
@@ -56,8 +39,6 @@ export class Checkpointer {
   #journalBytesAtFreeze = 0;
   /** Checkpoints since the host was opened. */
   count = 0;
-  /** Free blocks that are held while a hole is punched around them. */
-  guardedBlocks = 0;
   /** Called when a checkpoint is durable. */
   onDone: () => void = () => undefined;
 
@@ -101,7 +82,7 @@ export class Checkpointer {
     try {
       const former = this.#environments.lsn;
       await this.#write();
-      await this.#releaseBusy();
+      await this.#parts.releaser.run();
       await journal.recycle(former);
       this.count++;
       this.onDone();
@@ -148,57 +129,6 @@ export class Checkpointer {
     opened[name] = await this.#parts.openEnvironment(name, true);
     return { target: opened[name], reset: true };
   }
-
-  /** Step 5. */
-  async #releaseBusy(): Promise<void> {
-    const { state, device, allocator, readers, pinned } = this.#parts;
-    const { geometry } = state;
-    const { busy } = state.segments;
-    await readers.drained();
-    const runs = busy.leaving((pblock) => pinned.has(pblock));
-    const guarded: BlockRun[] = [];
-    for (const hole of this.#holes(runs, guarded)) {
-      const length = hole.count * geometry.blockSize;
-      await device.discard(addressOf(geometry, hole.pblock), length);
-    }
-    for (const run of guarded) allocator.unhold(run);
-    this.guardedBlocks = 0;
-    busy.release();
-  }
-
-  /**
-   * What of the leaving runs is worth a hole: whole segments, and long runs. The free blocks of a
-   * segment that is punched as a whole are held, or a write could come between: they are `guarded`.
-   */
-  #holes(runs: readonly BlockRun[], guarded: BlockRun[]): BlockRun[] {
-    const { state, allocator, ledger } = this.#parts;
-    const { geometry } = state;
-    const bySegment = new Map<number, BlockRun[]>();
-    for (const run of runs) {
-      const segment = Math.floor(run.pblock / geometry.segmentBlocks);
-      bySegment.set(segment, [...(bySegment.get(segment) ?? []), run]);
-    }
-    const least = LEAST_HOLE_BYTES / geometry.blockSize;
-    const holes: BlockRun[] = [];
-    for (const [segment, own] of bySegment) {
-      const whole = {
-        pblock: segment * geometry.segmentBlocks,
-        count: blocksIn(geometry, segment),
-      };
-      const leaving = own.reduce((sum, run) => sum + run.count, 0);
-      if (allocator.used(segment) > leaving || ledger.free < whole.count - leaving) {
-        holes.push(...own.filter((run) => run.count >= least));
-        continue;
-      }
-      for (const run of between(whole, own)) {
-        allocator.hold(run);
-        guarded.push(run);
-        this.guardedBlocks += run.count;
-      }
-      holes.push(whole);
-    }
-    return holes;
-  }
 }
 
 /** Which checkpoint an environment holds; `undefined` when none, `null` when it is damaged. */
@@ -209,15 +139,4 @@ function epochOf(environment: Environment): number | undefined | null {
     if (isBlockspaceError(error, "ECORRUPT")) return null;
     throw error;
   }
-}
-
-/** What of `whole` lies between `runs`, which are in order. */
-function between(whole: BlockRun, runs: readonly BlockRun[]): BlockRun[] {
-  const gaps: BlockRun[] = [];
-  let at = whole.pblock;
-  for (const run of [...runs, { pblock: whole.pblock + whole.count, count: 0 }]) {
-    if (run.pblock > at) gaps.push({ pblock: at, count: run.pblock - at });
-    at = run.pblock + run.count;
-  }
-  return gaps;
 }

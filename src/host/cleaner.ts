@@ -39,6 +39,7 @@ export async function compact(engine: Engine, signal?: AbortSignal): Promise<Cle
     report.segments++;
   }
   await releaseBusy(engine);
+  await engine.releaser.giveBack();
   return report;
 }
 

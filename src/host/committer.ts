@@ -7,6 +7,7 @@
  * A batch with little data carries it in its frame, so that one flush suffices. A batch with much
  * data, or whose data was written to its place before, has the data device flushed first.
  */
+import type { SlotRun } from "../base/block-memory.ts";
 import { ByteWriter } from "../format/byte-writer.ts";
 import { writeCommit } from "../format/journal-frame.ts";
 import type { JournalRecord } from "../format/records.ts";
@@ -23,9 +24,9 @@ interface Batch {
   firstLsn: number;
   commits: number;
   writer: ByteWriter;
-  /** Data blocks in the order of the records. */
-  data: Uint8Array[];
-  dataBytes: number;
+  /** Data that its frame is to carry, in the order of the records; referred to. */
+  data: SlotRun[];
+  dataBlocks: number;
   /** Some of its data is on the data device, or on its way there, and must be flushed first. */
   direct: boolean;
   /** Somebody waits for it, so it goes out although it is not full. */
@@ -41,10 +42,12 @@ export interface CommitterParts {
   journal: Journal;
   pending: PendingData;
   health: Health;
+  blockSize: number;
 }
 
 export class Committer {
   readonly #parts: CommitterParts;
+  readonly #mostInlineBlocks: number;
   #open: Batch;
   readonly #sealed: Batch[] = [];
   #running = false;
@@ -55,6 +58,7 @@ export class Committer {
 
   constructor(parts: CommitterParts, lsn: number) {
     this.#parts = parts;
+    this.#mostInlineBlocks = Math.floor(MOST_INLINE_BYTES / parts.blockSize);
     this.#durableLsn = lsn;
     this.#open = newBatch(lsn + 1);
   }
@@ -77,14 +81,17 @@ export class Committer {
    * Adds the next commit. `data` are its blocks in the order of its records; `direct` says that
    * data it refers to was written to its place already.
    */
-  add(records: readonly JournalRecord[], data: readonly Uint8Array[], direct: boolean): void {
+  add(records: readonly JournalRecord[], data: readonly SlotRun[], direct: boolean): void {
     const batch = this.#open;
     writeCommit(batch.writer, records);
     batch.commits++;
-    for (const block of data) batch.dataBytes += block.length;
-    batch.direct ||= direct || batch.dataBytes > MOST_INLINE_BYTES;
-    if (batch.direct) batch.data = [];
-    else batch.data.push(...data);
+    for (const run of data) batch.dataBlocks += run.count;
+    if (batch.direct || direct || batch.dataBlocks > this.#mostInlineBlocks) {
+      batch.direct = true;
+      this.#dropData(batch);
+    } else {
+      for (const run of data) this.#keepData(batch, run);
+    }
     if (batch.writer.length >= FULL_BATCH_BYTES) {
       this.seal();
       this.#start();
@@ -93,16 +100,16 @@ export class Committer {
 
   /** Data of the open batch is being written to its place ahead of the batch. */
   dataWentAhead(): void {
-    if (this.#open.dataBytes === 0) return;
+    if (this.#open.dataBlocks === 0) return;
     this.#open.direct = true;
-    this.#open.data = [];
+    this.#dropData(this.#open);
   }
 
   /** Closes the open batch at this moment; what is added from now on is in the next one. */
   seal(): void {
     const batch = this.#open;
     if (batch.commits === 0) return;
-    if (batch.direct && batch.dataBytes > 0) {
+    if (batch.direct && batch.dataBlocks > 0) {
       batch.written = this.#parts.pending.writeOut();
       batch.written.catch(() => undefined);
     }
@@ -164,6 +171,19 @@ export class Committer {
     }
   }
 
+  #keepData(batch: Batch, run: SlotRun): void {
+    const { memory } = this.#parts.pending;
+    memory.retain(run);
+    const last = batch.data.at(-1);
+    if (last && memory.continues(last, run)) last.count += run.count;
+    else batch.data.push({ ...run });
+  }
+
+  #dropData(batch: Batch): void {
+    for (const run of batch.data) this.#parts.pending.memory.release(run);
+    batch.data = [];
+  }
+
   async #send(batch: Batch): Promise<void> {
     const { journal, pending, health } = this.#parts;
     await this.#ready;
@@ -176,8 +196,9 @@ export class Committer {
       firstLsn: batch.firstLsn,
       commits: batch.commits,
       bytes: batch.writer.view(),
-      data: batch.data,
+      data: batch.data.map((run) => pending.memory.view(run)),
     });
+    this.#dropData(batch);
     // Something else may have failed meanwhile; from then on nothing is acknowledged.
     health.checkWritable();
   }
@@ -194,7 +215,7 @@ function newBatch(firstLsn: number): Batch {
     commits: 0,
     writer: new ByteWriter(),
     data: [],
-    dataBytes: 0,
+    dataBlocks: 0,
     direct: false,
     wanted: false,
     written: undefined,

@@ -6,7 +6,9 @@
  *     → the open batch (committer) → journal → and, in the background, home (pending, checkpoints)
  */
 import { checkSignal } from "../base/arguments.ts";
+import type { SlotRun } from "../base/block-memory.ts";
 import { BlockspaceError } from "../base/errors.ts";
+import { MiB } from "../base/units.ts";
 import type { OpenEnvironment } from "../checkpoint/environment.ts";
 import type { Device } from "../device/device.ts";
 import type { JournalRecord } from "../format/records.ts";
@@ -17,12 +19,13 @@ import type { State } from "../replay/state.ts";
 import { Allocator } from "../space/allocator.ts";
 import { addressOf } from "../space/geometry.ts";
 import { Ledger } from "../space/ledger.ts";
-import { Checkpointer, type CheckpointerParts } from "./checkpointer.ts";
+import { Checkpointer } from "./checkpointer.ts";
 import { Committer } from "./committer.ts";
 import { Health } from "./health.ts";
 import { PendingData } from "./pending.ts";
 import { blocksAtMost, blocksNeeded, type Plan, recordBytes } from "./plan.ts";
 import { Readers } from "./readers.ts";
+import { Releaser } from "./releaser.ts";
 import { emitRecords, holdsSubmitted } from "./records.ts";
 import { Sequencer } from "./sequencer.ts";
 import type { World } from "./world.ts";
@@ -31,6 +34,8 @@ import type { World } from "./world.ts";
 const RECLAIM_NODES = 32;
 /** A replay takes some 8 us for each, and opening should take no more than about a second. */
 const MOST_COMMITS_TO_REPLAY = 100_000;
+/** Of space that came free since the last checkpoint, in bytes: soon used again, it is cached. */
+const MOST_BYTES_TO_REUSE: number = 128 * MiB;
 /** Calls that may follow each other without a turn of the event loop. */
 const CALLS_PER_TURN = 64;
 
@@ -73,6 +78,7 @@ export class Engine {
   readonly ledger: Ledger;
   readonly pending: PendingData;
   readonly committer: Committer;
+  readonly releaser: Releaser;
   readonly checkpointer: Checkpointer;
   /** Blocks that a cookie has staged where they are mapped; not to be written in place. */
   readonly pinned: Set<number> = new Set();
@@ -97,16 +103,14 @@ export class Engine {
     this.allocator = new Allocator(state.segments);
     this.ledger = new Ledger(state.segments, this.allocator);
     const isLive = (pblock: number): boolean => state.segments.references(pblock) > 0;
-    this.pending = new PendingData(device, state.geometry, isLive);
+    this.pending = new PendingData(device, state.geometry, parts.limits.maxDirty, isLive);
     const { pending, health } = this;
-    this.committer = new Committer({ journal, pending, health }, state.lsn);
-    this.checkpointer = new Checkpointer({ ...this.#shared(), ...parts }, parts.environments);
-  }
-
-  /** What the checkpointer works with too. */
-  #shared(): Omit<CheckpointerParts, keyof EngineParts> {
-    const { committer, pending, health, readers, allocator, ledger, pinned } = this;
-    return { committer, pending, health, readers, allocator, ledger, pinned };
+    const { blockSize } = state.geometry;
+    this.committer = new Committer({ journal, pending, health, blockSize }, state.lsn);
+    this.releaser = new Releaser(this);
+    const { committer, releaser } = this;
+    const shared = { ...parts, committer, pending, health, releaser };
+    this.checkpointer = new Checkpointer(shared, parts.environments);
   }
 
   /**
@@ -115,10 +119,10 @@ export class Engine {
    */
   async submit(makePlan: () => Plan | Promise<Plan>, signal?: AbortSignal): Promise<number> {
     this.checkWritable();
-    if (this.sequencer.idle && this.#isRoomy()) {
+    if (this.#isReady) {
       const plan = makePlan();
-      if (!(plan instanceof Promise) && this.#shortOf(plan) === 0) {
-        const lsn = this.commitNow(plan);
+      if (!(plan instanceof Promise) && this.commitAtOnce(plan)) {
+        const { lsn } = this.state;
         const turn = this.yieldNowAndThen();
         if (turn) await turn;
         return lsn;
@@ -130,6 +134,18 @@ export class Engine {
       checkSignal(signal);
       return this.#carryOut(await makePlan());
     });
+  }
+
+  /** Carries a plan out that has to wait for nothing; `false` when it has, and nothing was done. */
+  commitAtOnce(plan: Plan): boolean {
+    if (!this.#isReady || this.#shortOf(plan) > 0) return false;
+    this.commitNow(plan);
+    return true;
+  }
+
+  /** Nobody's turn has to be waited for, nor room. */
+  get #isReady(): boolean {
+    return this.sequencer.idle && this.#isRoomy();
   }
 
   /**
@@ -231,7 +247,7 @@ export class Engine {
   #shortOf(plan: Plan): number {
     const available = this.#available(plan.urgent === true);
     if (blocksAtMost(plan, this.state.geometry.blockSize) <= available) return 0;
-    const needed = blocksNeeded(this.state, (pblock) => this.pinned.has(pblock), plan);
+    const needed = blocksNeeded(this.state, this.pinned, plan);
     return needed <= available ? 0 : needed;
   }
 
@@ -295,7 +311,7 @@ export class Engine {
       plan.committed?.();
       return this.state.lsn;
     }
-    const data: Uint8Array[] = [];
+    const data: SlotRun[] = [];
     let records: JournalRecord[];
     try {
       records = produceCommit(this.state, (emit) => emitRecords(this, plan, emit, data));
@@ -305,7 +321,7 @@ export class Engine {
     this.committer.add(records, data, holdsSubmitted(plan));
     this.counters.commits++;
     this.counters.records += records.length;
-    for (const block of data) this.counters.bytesWritten += block.length;
+    for (const run of data) this.counters.bytesWritten += run.count * this.state.geometry.blockSize;
     for (const record of records) {
       if (record.type === "delete") this.changedLsn.delete(record.subvolume);
       else if ("subvolume" in record) this.changedLsn.set(record.subvolume, this.state.lsn);
@@ -327,7 +343,9 @@ export class Engine {
   /** A checkpoint is begun early enough that nobody has to wait for it. */
   #wantsCheckpoint(): boolean {
     const { journalSize, cacheSize } = this.#limits;
+    const { segments, geometry } = this.state;
     return (
+      segments.busy.currentCount * geometry.blockSize > MOST_BYTES_TO_REUSE ||
       this.checkpointer.journalBytesSince > journalSize / 3 ||
       this.state.dirtyBytes > cacheSize / 4 ||
       this.state.lsn - this.checkpointer.lsn > MOST_COMMITS_TO_REPLAY

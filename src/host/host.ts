@@ -265,6 +265,7 @@ export class Host implements AsyncDisposable {
       if (failure) return;
       await engine.committer.flush();
       if (engine.state.lsn > engine.checkpointer.lsn) await engine.checkpointer.run();
+      await engine.releaser.giveBack();
     } finally {
       await this.#closeParts();
     }

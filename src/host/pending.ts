@@ -6,29 +6,51 @@
  * Which blocks a write-out takes is decided at the moment it is called, never later: a checkpoint
  * relies on having every block that its state refers to. A block that no map refers to at that
  * moment is dropped; every state that a crash could still lead back to finds it in the journal.
+ *
+ * Write-outs follow each other: two at once would wait for each other in the system, which lets one
+ * writer at a time into a file, and spend a processor on it.
  */
+import { BlockMemory, type SlotRun } from "../base/block-memory.ts";
+import { MiB } from "../base/units.ts";
 import type { Device } from "../device/device.ts";
 import { addressOf, type Geometry } from "../space/geometry.ts";
 
-/** Blocks in one write at most: what a vectored write takes. */
-const MOST_BLOCKS = 256;
+/** The most that goes out in one write. */
+const MOST_BYTES_AT_ONCE: number = MiB;
 
-interface PendingRun {
+/** Dead blocks that are written to join the live ones on both sides: less than a call costs. */
+const MOST_BRIDGED = 8;
+
+/** By physical block: the slot that holds its data. */
+type Blocks = Map<number, number>;
+
+/** Blocks that go to the device in one write. */
+interface Run {
   pblock: number;
-  chunks: Uint8Array[];
+  count: number;
+  slots: SlotRun[];
 }
 
 export class PendingData {
+  readonly memory: BlockMemory;
   readonly #device: Device;
   readonly #geometry: Geometry;
   readonly #isLive: (pblock: number) => boolean;
-  readonly #blocks = new Map<number, Uint8Array>();
-  /** Blocks whose write has been issued and has not resolved. */
-  readonly #writing = new Set<Uint8Array>();
+  /** Blocks that no write has been issued for. */
+  #waiting: Blocks = new Map();
+  /** What each write-out under way has taken, the newest first. */
+  readonly #writing: Blocks[] = [];
   #inFlight: Promise<void> = Promise.resolve();
   #flushing: Promise<void> = Promise.resolve();
 
-  constructor(device: Device, geometry: Geometry, isLive: (pblock: number) => boolean) {
+  /** `keptBytes` of memory are kept for the next data. */
+  constructor(
+    device: Device,
+    geometry: Geometry,
+    keptBytes: number,
+    isLive: (pblock: number) => boolean,
+  ) {
+    this.memory = new BlockMemory(geometry.blockSize, keptBytes);
     this.#device = device;
     this.#geometry = geometry;
     this.#isLive = isLive;
@@ -36,20 +58,50 @@ export class PendingData {
 
   /** Bytes held. */
   get bytes(): number {
-    return this.#blocks.size * this.#geometry.blockSize;
+    let blocks = this.#waiting.size;
+    for (const taken of this.#writing) blocks += taken.size;
+    return blocks * this.#geometry.blockSize;
   }
 
   /** Those of them whose write has not been issued. */
   get unwrittenBytes(): number {
-    return (this.#blocks.size - this.#writing.size) * this.#geometry.blockSize;
+    return this.#waiting.size * this.#geometry.blockSize;
   }
 
-  put(pblock: number, block: Uint8Array): void {
-    this.#blocks.set(pblock, block);
+  /**
+   * Copies whole blocks, the first of which belongs at `pblock`; returns where they are held. None
+   * of them waits already: to be given away again, a block must have come free (promise I4).
+   */
+  put(pblock: number, data: Uint8Array): SlotRun[] {
+    const { blockSize } = this.#geometry;
+    const count = data.length / blockSize;
+    const runs: SlotRun[] = [];
+    for (let done = 0; done < count;) {
+      const run = this.memory.take(count - done);
+      this.memory.view(run).set(data.subarray(done * blockSize, (done + run.count) * blockSize));
+      for (let i = 0; i < run.count; i++) this.#waiting.set(pblock + done + i, run.slot + i);
+      runs.push(run);
+      done += run.count;
+    }
+    return runs;
   }
 
+  /** The data of a block, to be copied at once. */
   get(pblock: number): Uint8Array | undefined {
-    return this.#blocks.get(pblock);
+    const slot = this.#slotOf(pblock);
+    return slot === undefined ? undefined : this.memory.view({ slot, count: 1 });
+  }
+
+  has(pblock: number): boolean {
+    return this.#slotOf(pblock) !== undefined;
+  }
+
+  #slotOf(pblock: number): number | undefined {
+    let slot = this.#waiting.get(pblock);
+    for (let i = 0; slot === undefined && i < this.#writing.length; i++) {
+      slot = this.#writing[i]!.get(pblock);
+    }
+    return slot;
   }
 
   /**
@@ -57,13 +109,14 @@ export class PendingData {
    * issued before are written (not flushed).
    */
   async writeOut(): Promise<void> {
-    const runs = this.#collect();
-    const before = this.#inFlight;
-    const mine = this.#writeRuns(runs);
-    const both = Promise.all([before, mine]).then(() => undefined);
-    this.#inFlight = both;
-    both.catch(() => undefined);
-    return both;
+    const taken = this.#waiting;
+    const runs = this.#runsOf(taken);
+    this.#waiting = new Map();
+    this.#writing.unshift(taken);
+    const written = this.#inFlight.then(() => this.#write(runs));
+    this.#inFlight = written.then(() => this.#letGo(taken, runs));
+    this.#inFlight.catch(() => undefined);
+    return this.#inFlight;
   }
 
   /**
@@ -78,33 +131,60 @@ export class PendingData {
     return flushed;
   }
 
-  #collect(): PendingRun[] {
-    const pblocks = [...this.#blocks.keys()].toSorted((a, b) => a - b);
-    const runs: PendingRun[] = [];
-    for (const pblock of pblocks) {
-      const block = this.#blocks.get(pblock)!;
-      if (this.#writing.has(block)) continue;
+  /**
+   * The blocks in the order of their places, as few writes. What no map refers to any more is
+   * dropped, unless it lies between others and would make two writes of one.
+   */
+  #runsOf(blocks: Blocks): Run[] {
+    const most = Math.max(1, MOST_BYTES_AT_ONCE / this.#geometry.blockSize);
+    const runs: Run[] = [];
+    let last: Run | undefined;
+    let dead: number[] = [];
+    const add = (pblock: number): void => {
+      const slots = { slot: blocks.get(pblock)!, count: 1 };
+      if (last && last.pblock + last.count === pblock && last.count < most) {
+        last.count++;
+        const before = last.slots.at(-1)!;
+        if (this.memory.continues(before, slots)) before.count++;
+        else last.slots.push(slots);
+      } else {
+        last = { pblock, count: 1, slots: [slots] };
+        runs.push(last);
+      }
+    };
+    const drop = (): void => {
+      for (const pblock of dead) {
+        this.memory.release({ slot: blocks.get(pblock)!, count: 1 });
+        blocks.delete(pblock);
+      }
+      dead = [];
+    };
+    for (const pblock of Float64Array.from(blocks.keys()).toSorted()) {
       if (!this.#isLive(pblock)) {
-        this.#blocks.delete(pblock);
+        dead.push(pblock);
         continue;
       }
-      this.#writing.add(block);
-      const last = runs.at(-1);
-      const continues =
-        last && last.pblock + last.chunks.length === pblock && last.chunks.length < MOST_BLOCKS;
-      if (continues) last.chunks.push(block);
-      else runs.push({ pblock, chunks: [block] });
+      const end = last ? last.pblock + last.count : -1;
+      const bridges = dead.length <= MOST_BRIDGED && end + dead.length === pblock;
+      if (bridges) dead.forEach(add);
+      else drop();
+      dead = [];
+      add(pblock);
     }
+    drop();
     return runs;
   }
 
-  async #writeRuns(runs: readonly PendingRun[]): Promise<void> {
-    for (const { pblock, chunks } of runs) {
+  async #write(runs: readonly Run[]): Promise<void> {
+    for (const { pblock, slots } of runs) {
+      const chunks = slots.map((run) => this.memory.view(run));
       await this.#device.write(chunks, addressOf(this.#geometry, pblock));
-      chunks.forEach((block, i) => {
-        this.#writing.delete(block);
-        if (this.#blocks.get(pblock + i) === block) this.#blocks.delete(pblock + i);
-      });
     }
+  }
+
+  /** They are at their place: from now on reads find them there. */
+  #letGo(taken: Blocks, runs: readonly Run[]): void {
+    this.#writing.splice(this.#writing.indexOf(taken), 1);
+    for (const { slots } of runs) for (const run of slots) this.memory.release(run);
   }
 }

@@ -3,9 +3,10 @@
  * to allocate, records that need no space. A plan is carried out as one commit or not at all.
  */
 import type { JournalRecord } from "../format/records.ts";
+import { nextExtent } from "../map/lookup.ts";
 import type { State } from "../replay/state.ts";
 import type { Allocator } from "../space/allocator.ts";
-import { pieces } from "./pieces.ts";
+import { type Piece, pieces } from "./pieces.ts";
 
 /** About what one block of a write costs in records, at worst. */
 const RECORD_BYTES_PER_BLOCK = 28;
@@ -15,7 +16,7 @@ export interface WriteChange {
   type: "write";
   subvolume: number;
   vblock: number;
-  /** A multiple of the block size; kept, not copied. */
+  /** A multiple of the block size; copied when the plan is carried out. */
   image: Uint8Array;
 }
 /** Unwritten blocks for the holes of a range. */
@@ -52,30 +53,53 @@ export interface WriteRun {
 
 /**
  * Cuts a write into runs. Preallocated blocks are written in place where nobody shares them and no
- * cookie has staged them: they hold no data that could be lost (promise I4).
+ * cookie has staged them (`pinned`): they hold no data that could be lost (promise I4).
  */
 export function writeRuns(
   state: State,
-  isPinned: (pblock: number) => boolean,
+  pinned: ReadonlySet<number>,
   change: { subvolume: number; vblock: number; count: number },
 ): WriteRun[] {
   const { root } = state.catalogue.require(change.subvolume);
   const runs: WriteRun[] = [];
-  for (const piece of pieces(state, root, change.vblock, change.vblock + change.count)) {
-    if (piece.pblock === null || !piece.inPlace) {
-      extend(runs, piece.vblock, piece.count, null);
-      continue;
+  const end = change.vblock + change.count;
+  let at = change.vblock;
+  while (at < end) {
+    const extent = nextExtent(state.nodes, root, at, end);
+    // Most of what is overwritten holds data: that is seen without a look at its blocks.
+    const next = extent ? extent.vblock + extent.count : end;
+    if (extent?.unwritten === true) {
+      extend(runs, at, extent.vblock - at, null);
+      for (const piece of pieces(state, root, extent.vblock, next)) {
+        addUnwritten(runs, state, pinned, piece);
+      }
+    } else {
+      extend(runs, at, next - at, null);
     }
-    for (let i = 0; i < piece.count; i++) {
-      const pblock = piece.pblock + i;
-      const vblock = piece.vblock + i;
-      const startsSegment = pblock % state.geometry.segmentBlocks === 0;
-      if (isPinned(pblock)) extend(runs, vblock, 1, null);
-      else if (startsSegment) runs.push({ vblock, count: 1, inPlace: pblock });
-      else extend(runs, vblock, 1, pblock);
-    }
+    at = next;
   }
   return runs;
+}
+
+/** A piece of preallocated blocks. */
+function addUnwritten(
+  runs: WriteRun[],
+  state: State,
+  pinned: ReadonlySet<number>,
+  piece: Piece,
+): void {
+  if (piece.pblock === null || !piece.inPlace) {
+    extend(runs, piece.vblock, piece.count, null);
+    return;
+  }
+  for (let i = 0; i < piece.count; i++) {
+    const pblock = piece.pblock + i;
+    const vblock = piece.vblock + i;
+    const startsSegment = pblock % state.geometry.segmentBlocks === 0;
+    if (pinned.has(pblock)) extend(runs, vblock, 1, null);
+    else if (startsSegment) runs.push({ vblock, count: 1, inPlace: pblock });
+    else extend(runs, vblock, 1, pblock);
+  }
 }
 
 /** Records of an allocation, at worst: one for each run, and a run ends with its hole. */
@@ -92,6 +116,7 @@ function allocationRuns(state: State, allocator: Allocator, change: AllocateChan
 }
 
 function extend(runs: WriteRun[], vblock: number, count: number, inPlace: number | null): void {
+  if (count === 0) return;
   const last = runs.at(-1);
   const next = last && last.inPlace !== null ? last.inPlace + last.count : null;
   if (last && inPlace === next && (last.inPlace === null) === (inPlace === null)) {
@@ -123,11 +148,7 @@ export function blocksAtMost({ changes }: Plan, blockSize: number): number {
 }
 
 /** New blocks that a plan needs. */
-export function blocksNeeded(
-  state: State,
-  isPinned: (pblock: number) => boolean,
-  plan: Plan,
-): number {
+export function blocksNeeded(state: State, pinned: ReadonlySet<number>, plan: Plan): number {
   // A snapshot in the same commit makes sharers of blocks that could be written in place before.
   const shares = plan.changes.some(({ type }) => type === "record" && plan.changes.length > 1);
   let blocks = 0;
@@ -137,7 +158,7 @@ export function blocksNeeded(
       const count = change.image.length / state.geometry.blockSize;
       const runs = shares
         ? [{ count, inPlace: null }]
-        : writeRuns(state, isPinned, { ...change, count });
+        : writeRuns(state, pinned, { ...change, count });
       for (const run of runs) blocks += newBlocks(run, taken);
     } else if (change.type === "allocate") {
       const { root } = state.catalogue.require(change.subvolume);

@@ -8,14 +8,25 @@
  */
 import { BlockspaceError } from "../base/errors.ts";
 import { checkName } from "../base/arguments.ts";
-import { Slab } from "../base/slab.ts";
 import type { SubvolumeEntry } from "../format/checkpoint-values.ts";
 import { nextExtent } from "../map/lookup.ts";
+import type { State } from "../replay/state.ts";
 import type { Engine } from "./engine.ts";
 import type { Plan, PlannedChange } from "./plan.ts";
 import { readBlocks } from "./reading.ts";
 
-const slab = new Slab();
+/** No subvolume has this id. */
+const NOBODY = 0;
+
+/** The writable subvolume of an id, or `ECLOSED` or `EROFS`. */
+export function writableEntry(state: State, id: number): SubvolumeEntry {
+  const entry = state.catalogue.get(id);
+  if (!entry) throw new BlockspaceError("ECLOSED", "the subvolume was deleted");
+  if (!entry.readOnly) return entry;
+  throw new BlockspaceError("EROFS", `subvolume "${entry.name}" is a snapshot`, {
+    subvolume: entry.name,
+  });
+}
 
 export class Planner {
   readonly #engine: Engine;
@@ -52,14 +63,7 @@ export class Planner {
 
   /** The writable subvolume of an id at this point of the plan, or `ECLOSED` or `EROFS`. */
   writable(id: number): SubvolumeEntry {
-    const entry = this.#engine.state.catalogue.get(id);
-    if (!entry || this.#deleted.has(id)) {
-      throw new BlockspaceError("ECLOSED", "the subvolume was deleted");
-    }
-    if (!entry.readOnly) return entry;
-    throw new BlockspaceError("EROFS", `subvolume "${entry.name}" is a snapshot`, {
-      subvolume: entry.name,
-    });
+    return writableEntry(this.#engine.state, this.#deleted.has(id) ? NOBODY : id);
   }
 
   /** The subvolume that a name stands for at this point of the plan, or `ENOENT`. */
@@ -81,19 +85,14 @@ export class Planner {
   }
 
   /**
-   * Writes bytes; returns a promise only when a block must be read and merged. Whole blocks that
-   * were handed over are kept; anything else is copied.
+   * Writes bytes; returns a promise only when a block must be read and merged. `data` is copied
+   * when the plan is carried out, and must stay as it is until then.
    */
-  write(
-    entry: SubvolumeEntry,
-    offset: number,
-    data: Uint8Array,
-    handOver = false,
-  ): void | Promise<void> {
+  write(entry: SubvolumeEntry, offset: number, data: Uint8Array): void | Promise<void> {
     this.#urgent = false;
     if (data.length === 0) return undefined;
     const { blockSize } = this.#engine.state.geometry;
-    if (handOver && offset % blockSize === 0 && data.length % blockSize === 0) {
+    if (offset % blockSize === 0 && data.length % blockSize === 0) {
       const vblock = offset / blockSize;
       this.add({ type: "write", subvolume: entry.id, vblock, image: data });
       return undefined;
@@ -202,8 +201,7 @@ export class Planner {
     const first = Math.floor(offset / blockSize);
     const last = Math.ceil(end / blockSize);
     const bytes = (last - first) * blockSize;
-    // Zeroes are needed only where the subvolume ends within its last block.
-    const image = data.length === bytes ? slab.take(bytes) : new Uint8Array(bytes);
+    const image = new Uint8Array(bytes);
     const at = offset - first * blockSize;
     const finish = (): void => {
       image.set(data, at);

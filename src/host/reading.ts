@@ -14,16 +14,6 @@ import type { Engine } from "./engine.ts";
 const PARALLEL_READS = 16;
 const slab = new Slab();
 
-/** A run to be read from the device. */
-interface Fetch {
-  pblock: number;
-  /** Byte offset in the image. */
-  at: number;
-  count: number;
-  /** What each block must sum up to. */
-  checksums: Uint32Array;
-}
-
 /** The contents of whole blocks `[from, to)`, as of this moment; at once where nothing waits. */
 export function readBlocks(
   engine: Engine,
@@ -31,14 +21,25 @@ export function readBlocks(
   from: number,
   to: number,
 ): Buffer | Promise<Buffer> {
-  engine.health.checkReadable();
-  const { blockSize } = engine.state.geometry;
-  const image = slab.take((to - from) * blockSize);
-  const reading = { engine, entry, from, image };
-  const fetches = lookUp(reading, to);
-  const later = fetches.filter((fetch) => !fetchNow(reading, fetch));
+  const image = slab.take((to - from) * engine.state.geometry.blockSize);
+  const later: Fetch[] = [];
+  const reading = { engine, entry, from, image, later };
+  readAtHand(reading);
   if (later.length === 0) return image;
   return engine.readers.run(() => fetchAll(reading, later)).then(() => image);
+}
+
+/**
+ * Fills `image` with whole blocks from `from` on where all of them are at hand; `false` when one
+ * has to be waited for, and then `image` may be anything.
+ */
+export function readBlocksNow(
+  engine: Engine,
+  entry: SubvolumeEntry,
+  from: number,
+  image: Uint8Array,
+): boolean {
+  return readAtHand({ engine, entry, from, image, later: undefined });
 }
 
 interface Reading {
@@ -47,53 +48,69 @@ interface Reading {
   /** The first vblock of the image. */
   from: number;
   image: Uint8Array;
+  /** Takes what has to be waited for; without it that is not looked up. */
+  later: Fetch[] | undefined;
 }
 
-/** Copies what is in memory into the image, zeroes holes, and lists what has to be read. */
-function lookUp({ engine, entry, from, image }: Reading, to: number): Fetch[] {
-  const { state, pending } = engine;
-  const { blockSize, segmentBlocks } = state.geometry;
-  const fetches: Fetch[] = [];
+/** A run to be read from the device. */
+interface Fetch {
+  pblock: number;
+  /** Its place in the image, in blocks. */
+  at: number;
+  count: number;
+  /** What each block must sum up to. */
+  checksums: Uint32Array;
+}
+
+/** Reads what is at hand, and zeroes holes; `false` when not all is, and nobody takes the rest. */
+function readAtHand(reading: Reading): boolean {
+  const { engine, entry, from, image } = reading;
+  engine.health.checkReadable();
+  const { nodes, geometry } = engine.state;
+  const { blockSize } = geometry;
+  const blocks = image.length / blockSize;
   let done = 0;
-  for (;;) {
-    const extent = nextExtent(state.nodes, entry.root, from + done, to);
-    const start = (extent?.vblock ?? to) - from;
-    const end = start + (extent?.count ?? 0);
-    const zeroTo = extent?.unwritten === true ? end : start;
-    if (zeroTo > done) image.fill(0, done * blockSize, zeroTo * blockSize);
-    done = end;
-    if (!extent) return fetches;
-    if (extent.unwritten) continue;
-    const record = state.segments.record(Math.floor(extent.pblock / segmentBlocks));
-    let open: Fetch | undefined;
-    for (let i = 0; i < extent.count; i++) {
-      const pblock = extent.pblock + i;
-      const at = (start + i) * blockSize;
-      const waiting = pending.get(pblock);
-      if (waiting) {
-        image.set(waiting, at);
-        open = undefined;
-        continue;
-      }
-      if (!open) {
-        const checksums = new Uint32Array(extent.count - i);
-        open = { pblock, at, count: 0, checksums };
-        fetches.push(open);
-      }
-      open.checksums[open.count++] = record?.checksums[pblock % segmentBlocks] ?? 0;
-    }
+  while (done < blocks) {
+    const extent = nextExtent(nodes, entry.root, from + done, from + blocks);
+    const start = extent ? extent.vblock - from : blocks;
+    if (start > done) image.fill(0, done * blockSize, start * blockSize);
+    if (!extent) return true;
+    done = start + extent.count;
+    if (extent.unwritten) image.fill(0, start * blockSize, done * blockSize);
+    else if (!readExtent(reading, start, extent.pblock, extent.count)) return false;
   }
+  return true;
 }
 
-/** Reads a run that the medium has at hand; `false` when it has not. */
-function fetchNow(reading: Reading, fetch: Fetch): boolean {
-  const { engine, image } = reading;
-  const { geometry } = engine.state;
-  const { device } = engine;
-  if (!device.readNow) return false;
-  const target = image.subarray(fetch.at, fetch.at + fetch.count * geometry.blockSize);
-  if (!device.readNow(target, addressOf(geometry, fetch.pblock))) return false;
-  checkSums(reading, fetch);
+/** Reads mapped blocks to place `at` of the image, in blocks. */
+function readExtent(reading: Reading, at: number, pblock: number, count: number): boolean {
+  const { engine, image, later } = reading;
+  const { state, pending, device } = engine;
+  const { blockSize, segmentBlocks } = state.geometry;
+  const first = pblock % segmentBlocks;
+  const record = state.segments.record(Math.floor(pblock / segmentBlocks));
+  const checksums = record?.checksums.subarray(first, first + count) ?? new Uint32Array(count);
+  for (let i = 0; i < count;) {
+    const waiting = pending.get(pblock + i);
+    if (waiting) {
+      image.set(waiting, (at + i) * blockSize);
+      i++;
+      continue;
+    }
+    let end = i + 1;
+    while (end < count && !pending.has(pblock + end)) end++;
+    const target = image.subarray((at + i) * blockSize, (at + end) * blockSize);
+    const run = { pblock: pblock + i, at: at + i, count: end - i };
+    if (device.readNow?.(target, addressOf(state.geometry, run.pblock)) === true) {
+      checkSums(reading, { ...run, checksums: checksums.subarray(i, end) });
+    } else if (later) {
+      // A copy: what the segment's record says may change before the blocks have been read.
+      later.push({ ...run, checksums: checksums.slice(i, end) });
+    } else {
+      return false;
+    }
+    i = end;
+  }
   return true;
 }
 
@@ -111,12 +128,12 @@ async function fetchLater(reading: Reading, fetch: Fetch): Promise<void> {
   const { engine, entry, from, image } = reading;
   const { geometry } = engine.state;
   const { blockSize } = geometry;
-  const target = image.subarray(fetch.at, fetch.at + fetch.count * blockSize);
+  const target = image.subarray(fetch.at * blockSize, (fetch.at + fetch.count) * blockSize);
   const address = addressOf(geometry, fetch.pblock);
   try {
     await engine.device.read(target, address);
   } catch (cause) {
-    const offset = from * blockSize + fetch.at;
+    const offset = (from + fetch.at) * blockSize;
     throw new BlockspaceError("EIO", `subvolume "${entry.name}" cannot be read at ${offset}`, {
       subvolume: entry.name,
       offset,
@@ -133,9 +150,8 @@ function checkSums({ engine, entry, from, image }: Reading, fetch: Fetch): void 
   const { geometry } = engine.state;
   const { blockSize } = geometry;
   for (let i = 0; i < fetch.count; i++) {
-    const at = fetch.at + i * blockSize;
-    const block = image.subarray(at, at + blockSize);
-    if (crc32c(block) === fetch.checksums[i]) continue;
+    const at = (fetch.at + i) * blockSize;
+    if (crc32c(image.subarray(at, at + blockSize)) === fetch.checksums[i]) continue;
     const offset = from * blockSize + at;
     const address = addressOf(geometry, fetch.pblock + i);
     throw new BlockspaceError(

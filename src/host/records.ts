@@ -2,7 +2,8 @@
  * From a plan to the records of its commit. Where a block goes is decided here, record by record:
  * each has been applied before the next block is asked for.
  */
-import { blockChecksums } from "../base/checksum.ts";
+import type { SlotRun } from "../base/block-memory.ts";
+import { crc32c } from "../base/checksum.ts";
 import type { JournalRecord } from "../format/records.ts";
 import type { State } from "../replay/state.ts";
 import type { Allocator } from "../space/allocator.ts";
@@ -21,13 +22,8 @@ export interface RecordSource {
 
 type Emit = (record: JournalRecord) => void;
 
-/** Emits the records of a plan, and adds the data blocks that they speak of to `data`. */
-export function emitRecords(
-  source: RecordSource,
-  plan: Plan,
-  emit: Emit,
-  data: Uint8Array[],
-): void {
+/** Emits the records of a plan, and adds the data that they speak of to `data`. */
+export function emitRecords(source: RecordSource, plan: Plan, emit: Emit, data: SlotRun[]): void {
   for (const change of plan.changes) {
     if (change.type === "write") emitWrite(source, change, emit, data);
     else if (change.type === "allocate") emitAllocation(source, change, emit);
@@ -40,36 +36,45 @@ export function holdsSubmitted(plan: Plan): boolean {
   return plan.changes.some((change) => change.type === "record" && change.submitted === true);
 }
 
-function emitWrite(
-  source: RecordSource,
-  change: WriteChange,
-  emit: Emit,
-  data: Uint8Array[],
-): void {
+function emitWrite(source: RecordSource, change: WriteChange, emit: Emit, data: SlotRun[]): void {
   const { state, allocator, pending, pinned } = source;
   const { blockSize } = state.geometry;
   const { subvolume, image } = change;
-  const checksums = blockChecksums(image, blockSize);
-  const range = { subvolume, vblock: change.vblock, count: checksums.length };
-  for (const run of writeRuns(state, (pblock) => pinned.has(pblock), range)) {
+  const range = { subvolume, vblock: change.vblock, count: image.length / blockSize };
+  for (const run of writeRuns(state, pinned, range)) {
     let done = 0;
     while (done < run.count) {
       const vblock = run.vblock + done;
-      const at = vblock - change.vblock;
+      const at = (vblock - change.vblock) * blockSize;
       const fresh = run.inPlace === null;
       const target = fresh
         ? allocator.take(run.count - done)
         : { pblock: run.inPlace!, count: run.count };
-      const sums = checksums.subarray(at, at + target.count);
-      emit({ type: fresh ? "remap" : "convert", subvolume, vblock, ...target, checksums: sums });
-      for (let i = 0; i < target.count; i++) {
-        const block = image.subarray((at + i) * blockSize, (at + i + 1) * blockSize);
-        pending.put(target.pblock + i, block);
-        data.push(block);
-      }
+      const slots = pending.put(target.pblock, image.subarray(at, at + target.count * blockSize));
+      const checksums = checksumsOf(pending, slots, target.count, blockSize);
+      emit({ type: fresh ? "remap" : "convert", subvolume, vblock, ...target, checksums });
+      data.push(...slots);
       done += target.count;
     }
   }
+}
+
+/** Of what is held, not of what was handed in: whose bytes those are may change them meanwhile. */
+function checksumsOf(
+  { memory }: PendingData,
+  slots: readonly SlotRun[],
+  count: number,
+  blockSize: number,
+): Uint32Array {
+  const sums = new Uint32Array(count);
+  let i = 0;
+  for (const run of slots) {
+    const bytes = memory.view(run);
+    for (let at = 0; at < bytes.length; at += blockSize) {
+      sums[i++] = crc32c(bytes.subarray(at, at + blockSize));
+    }
+  }
+  return sums;
 }
 
 function emitAllocation(source: RecordSource, change: AllocateChange, emit: Emit): void {

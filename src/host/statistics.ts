@@ -41,10 +41,10 @@ export interface Statistics {
 
 export function hostStatistics(engine: Engine): Statistics {
   engine.checkOpen();
-  const { state, committer, checkpointer, counters } = engine;
+  const { state, committer, checkpointer, releaser, counters } = engine;
   const { blockSize, capacityBlocks } = state.geometry;
   const figures = engine.ledger.figures();
-  const { guardedBlocks } = checkpointer;
+  const { guardedBlocks } = releaser;
   return {
     capacity: capacityBlocks * blockSize,
     blockSize,

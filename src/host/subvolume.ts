@@ -11,8 +11,8 @@ import { Cookie } from "../space/cookie.ts";
 import type { Engine } from "./engine.ts";
 import { type Iomap, iomapOf } from "./iomap.ts";
 import { firstPiece } from "./pieces.ts";
-import { Planner } from "./planner.ts";
-import { readBlocks } from "./reading.ts";
+import { Planner, writableEntry } from "./planner.ts";
+import { readBlocks, readBlocksNow } from "./reading.ts";
 import type { CommitMode, Staging } from "./staging.ts";
 import { checkWait, type WaitOptions } from "./wait.ts";
 
@@ -97,20 +97,52 @@ export class Subvolume implements BlockSpace {
 
   /**
    * Writes `data` at `offset` as one commit: visible when it resolves, durable after the next
-   * `flush`. The bytes must stay as they are until it resolves; for ever with `handOver`, which
-   * lets whole blocks be kept as they are instead of copied.
+   * `flush`. The bytes must stay as they are until it resolves.
    *
    * @throws `ERANGE` beyond the size; `EROFS` for a snapshot; `ENOSPC`; `E2BIG`; `EIO`.
    */
-  async write(
-    offset: number,
-    data: Uint8Array,
-    options: WaitOptions & { handOver?: boolean } = {},
-  ): Promise<void> {
+  async write(offset: number, data: Uint8Array, options: WaitOptions = {}): Promise<void> {
     checkBytes("data", data);
     await this.#change(options, (planner, entry) => {
       checkRange(offset, data.length, entry.size, entry.name);
-      return planner.write(entry, offset, data, options.handOver === true);
+      return planner.write(entry, offset, data);
+    });
+  }
+
+  /**
+   * @internal As {@link read} into all of `target`, where nothing has to be waited for; `false`
+   * where something has, and `target` may be anything then. Whole blocks only.
+   */
+  readNow(offset: number, target: Uint8Array): boolean {
+    const engine = this.#engine;
+    engine.checkOpen();
+    if (!engine.sequencer.idle) return false;
+    const entry = this.#find();
+    const { length } = target;
+    checkRange(offset, length, entry.size, entry.name);
+    const { blockSize } = engine.state.geometry;
+    if (offset % blockSize !== 0 || length % blockSize !== 0) return false;
+    if (!readBlocksNow(engine, entry, offset / blockSize, target)) return false;
+    engine.counters.reads++;
+    engine.counters.bytesRead += length;
+    return true;
+  }
+
+  /**
+   * @internal As {@link write}, where nothing has to be waited for; `false` where something has,
+   * and nothing was done then. Whole blocks only.
+   */
+  writeNow(offset: number, data: Uint8Array): boolean {
+    const engine = this.#engine;
+    engine.checkWritable();
+    const entry = writableEntry(engine.state, this.id);
+    const { length } = data;
+    checkRange(offset, length, entry.size, entry.name);
+    const { blockSize } = engine.state.geometry;
+    if (length === 0 || offset % blockSize !== 0 || length % blockSize !== 0) return false;
+    const vblock = offset / blockSize;
+    return engine.commitAtOnce({
+      changes: [{ type: "write", subvolume: entry.id, vblock, image: data }],
     });
   }
 

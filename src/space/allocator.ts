@@ -11,6 +11,7 @@ import { BlockspaceError } from "../base/errors.ts";
 import type { BlockRun } from "./busy.ts";
 import { blocksIn, eachSegment, type Geometry } from "./geometry.ts";
 import type { Segments } from "./segments.ts";
+import { WarmSegments } from "./warm-segments.ts";
 
 export class Allocator {
   readonly #segments: Segments;
@@ -18,6 +19,8 @@ export class Allocator {
   /** By segment: one byte for each block, 1 when it is held. */
   readonly #held = new Map<number, Uint8Array>();
   readonly #heldPerSegment: Uint16Array;
+  /** Wholly free segments that are used before any other. */
+  readonly warm: WarmSegments = new WarmSegments();
   #heldCount = 0;
   #open = -1;
   #next = 0;
@@ -125,12 +128,16 @@ export class Allocator {
     return best;
   }
 
-  /** The next wholly free segment of `least` blocks behind the open one, or -1. */
+  /** A wholly free segment of `least` blocks: a warm one, the next behind the open one, or -1. */
   #firstWhollyFree(least: number): number {
+    const isFree = (segment: number): boolean =>
+      this.used(segment) === 0 && blocksIn(this.#geometry, segment) >= least;
+    const warm = this.warm.take(isFree);
+    if (warm !== undefined) return warm;
     const { segments } = this.#geometry;
     for (let i = 1; i <= segments; i++) {
       const segment = (this.#open + i) % segments;
-      if (this.used(segment) === 0 && blocksIn(this.#geometry, segment) >= least) return segment;
+      if (isFree(segment)) return segment;
     }
     return -1;
   }

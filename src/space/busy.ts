@@ -28,6 +28,7 @@ export class BusyBlocks {
   #former: Bitmaps = new Map();
   #leaving: Bitmaps = new Map();
   #count = 0;
+  #currentCount = 0;
   /** Busy blocks in each segment. */
   readonly perSegment: Uint16Array;
 
@@ -40,6 +41,11 @@ export class BusyBlocks {
     return this.#count;
   }
 
+  /** About how many of them came free since the last checkpoint began. */
+  get currentCount(): number {
+    return this.#currentCount;
+  }
+
   add(pblock: number, count: number): void {
     eachSegment(this.#geometry, pblock, count, (segment, index, part) => {
       const bits = this.#bitmap(this.#current, segment);
@@ -47,6 +53,7 @@ export class BusyBlocks {
       this.perSegment[segment]! += part;
     });
     this.#count += count;
+    this.#currentCount += count;
   }
 
   has(segment: number, index: number): boolean {
@@ -79,6 +86,7 @@ export class BusyBlocks {
   freeze(): void {
     this.#frozen = this.#current;
     this.#current = new Map();
+    this.#currentCount = 0;
   }
 
   /** What the checkpoint stores: a bitmap for each segment with blocks it just stopped using. */

@@ -38,6 +38,8 @@ export class Segments implements BlockReferences {
   readonly #dirtyPages = new Set<number>();
   #frozenPages: Change[] = [];
   #allocated = 0;
+  /** Blocks allocated since the state was made; never fewer. */
+  claimed = 0;
 
   constructor(geometry: Geometry, source: Source, cachedRecords: number) {
     this.geometry = geometry;
@@ -89,6 +91,7 @@ export class Segments implements BlockReferences {
       }
       this.#count(segment, part);
     });
+    this.claimed += count;
   }
 
   /** The blocks, allocated before and unwritten, hold data now. */

@@ -303,12 +303,12 @@ describe("point 9: submissions", () => {
   });
 });
 
-describe("bytes that are handed over", () => {
-  it("are not copied when they are whole blocks, wherever they lie in their memory", async () => {
+describe("the bytes of a write", () => {
+  it("are whole blocks wherever they lie in their memory, and the caller's again afterwards", async () => {
     const { store, host, disk } = await start(8 * B);
     const memory = Buffer.concat([Buffer.alloc(3, 9), filled(4 * B)]);
-    const data = memory.subarray(3);
-    await disk.write(B, data, { handOver: true });
+    await disk.write(B, memory.subarray(3));
+    memory.fill(8);
     expectBytes(
       await disk.read(0, 6 * B),
       Buffer.concat([Buffer.alloc(B), filled(4 * B), Buffer.alloc(B)]),
@@ -319,12 +319,12 @@ describe("bytes that are handed over", () => {
     for (const each of [host, after]) await each.close();
   });
 
-  it("are merged like all others when they are not", async () => {
+  it("are merged where they end within blocks", async () => {
     const { host, disk } = await start(8 * B);
     await disk.write(0, filled(8 * B));
     const data = Buffer.alloc(2 * B, 7);
-    await disk.write(100, data, { handOver: true });
-    await disk.write(4 * B, data.subarray(0, B + 1), { handOver: true });
+    await disk.write(100, data);
+    await disk.write(4 * B, data.subarray(0, B + 1));
     data.fill(8);
     const expected = filled(8 * B);
     expected.fill(7, 100, 100 + 2 * B);

@@ -70,17 +70,35 @@ export const commitBugs: readonly PlantedBug[] = [
   {
     name: "earlier-write-out-not-awaited",
     file: PENDING,
-    find: "Promise.all([before, mine])",
-    replace: "Promise.all([mine])",
+    find: "this.#inFlight.then(() => this.#write(runs))",
+    replace: "this.#write(runs)",
     mistake: "a write-out does not wait for the one before, which has some of its blocks",
     first: 2,
   },
   {
     name: "pending-data-dropped-at-once",
     file: PENDING,
-    find: "this.#writing.add(block);",
-    replace: "this.#writing.add(block);\n            this.#blocks.delete(pblock);",
+    find: "this.#writing.unshift(taken);",
+    replace: "",
     mistake: "data leaves memory when its write begins, not when it has ended",
+    first: 2,
+  },
+  {
+    name: "memory-of-pending-data-used-again",
+    file: PENDING,
+    find: "const written = this.#inFlight.then(() => this.#write(runs));",
+    replace:
+      "runs.forEach(({ slots }) => slots.forEach((run) => this.memory.release(run)));\n" +
+      "        const written = this.#inFlight.then(() => this.#write(runs));",
+    mistake: "memory is given to other data before its own has been written",
+    first: 2,
+  },
+  {
+    name: "memory-of-a-frame-used-again",
+    file: COMMITTER,
+    find: "memory.retain(run);",
+    replace: "",
+    mistake: "the memory of data that is to travel in a frame is given to other data",
     first: 2,
   },
   {

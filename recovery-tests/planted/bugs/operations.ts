@@ -7,16 +7,16 @@ export const operationBugs: readonly PlantedBug[] = [
   {
     name: "checksum-not-checked-on-reading",
     file: "host/reading.js",
-    find: "if (crc32c(block) === fetch.checksums[i])",
-    replace: "if (block.length > 0)",
+    find: "if (crc32c(image.subarray(at, at + blockSize)) === fetch.checksums[i])",
+    replace: "if (image.length > 0)",
     mistake: "data is handed out whatever its checksum",
     first: 13,
   },
   {
     name: "read-past-pending-data",
     file: "host/reading.js",
-    find: "const waiting = pending.get(pblock);",
-    replace: "const waiting = extent.count > 1 ? pending.get(pblock) : undefined;",
+    find: "const waiting = pending.get(pblock + i);",
+    replace: "const waiting = count > 1 ? pending.get(pblock + i) : undefined;",
     mistake: "a read of one block does not see data that is still in memory",
   },
   {

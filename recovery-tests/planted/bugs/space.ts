@@ -57,9 +57,9 @@ export const spaceBugs: readonly PlantedBug[] = [
   },
   {
     name: "hole-over-live-blocks",
-    file: "host/checkpointer.js",
-    find: "if (allocator.used(segment) > leaving || ledger.free < whole.count - leaving) {",
-    replace: "if (ledger.free < whole.count - leaving) {",
+    file: "host/releaser.js",
+    find: "return this.#parts.allocator.used(segment) === blocksOf(leaving);",
+    replace: "return true;",
     mistake: "a segment is punched as a whole although blocks of it live",
   },
   {

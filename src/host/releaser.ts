@@ -1,0 +1,154 @@
+/**
+ * What follows on a checkpoint: blocks that neither of the two refers to any more stop being busy
+ * (promise I4), and their space goes back to the file system: long runs, and segments that are
+ * wholly free. Of these so many are kept warm as were written since the last checkpoint: it is
+ * likely that as many will be before the next.
+ *
+ * Nobody may write to what is being punched. Blocks that are about to come free are busy until it
+ * is done; free ones around them are *guarded*, held as staged blocks are.
+ */
+import { MiB } from "../base/units.ts";
+import type { Device } from "../device/device.ts";
+import type { State } from "../replay/state.ts";
+import type { Allocator } from "../space/allocator.ts";
+import type { BlockRun } from "../space/busy.ts";
+import { addressOf, blocksIn } from "../space/geometry.ts";
+import type { Ledger } from "../space/ledger.ts";
+import type { Health } from "./health.ts";
+import type { Readers } from "./readers.ts";
+
+/**
+ * Shorter holes are not punched unless they empty a segment: the call would cost more than it
+ * gives.
+ */
+const LEAST_HOLE_BYTES = 64 * 1024;
+/** Space that is kept warm, at most. */
+const MOST_WARM_BYTES: number = 256 * MiB;
+
+export interface ReleaserParts {
+  state: State;
+  device: Device;
+  health: Health;
+  readers: Readers;
+  allocator: Allocator;
+  ledger: Ledger;
+  /** Blocks that a cookie has staged where they are mapped. */
+  pinned: ReadonlySet<number>;
+}
+
+export class Releaser {
+  readonly #parts: ReleaserParts;
+  /** Free blocks that are held while a hole is punched around them. */
+  guardedBlocks = 0;
+  /** What had been allocated at the last run. */
+  #claimed: number;
+
+  constructor(parts: ReleaserParts) {
+    this.#parts = parts;
+    this.#claimed = parts.state.segments.claimed;
+  }
+
+  /** Frees what is leaving, when the reads under way have ended. */
+  async run(): Promise<void> {
+    const { state, readers, pinned } = this.#parts;
+    const { busy } = state.segments;
+    await readers.drained();
+    await this.#punch(this.#holesFor(busy.leaving((pblock) => pinned.has(pblock))));
+    busy.release();
+  }
+
+  /** Gives back the space of all segments that are kept warm. */
+  async giveBack(): Promise<void> {
+    const cold = this.#parts.allocator.warm.shrinkTo(0);
+    for (const segment of cold) await this.#punch(this.#holesIn(segment, []));
+  }
+
+  async #punch(holes: readonly Hole[]): Promise<void> {
+    const { state, device, allocator, health } = this.#parts;
+    const { geometry } = state;
+    for (const { pblock, count, guarded } of holes) {
+      try {
+        await device.discard(addressOf(geometry, pblock), count * geometry.blockSize);
+      } catch (cause) {
+        throw health.fail("a discard", cause);
+      }
+      for (const run of guarded) allocator.unhold(run);
+      for (const run of guarded) this.guardedBlocks -= run.count;
+    }
+  }
+
+  /** What of the runs that are leaving is worth a hole, and of what is warm no longer. */
+  #holesFor(runs: readonly BlockRun[]): Hole[] {
+    const { state, allocator } = this.#parts;
+    const { segmentBlocks } = state.geometry;
+    const leaving = new Map<number, BlockRun[]>();
+    for (const run of runs) {
+      const segment = Math.floor(run.pblock / segmentBlocks);
+      const own = leaving.get(segment);
+      if (own) own.push(run);
+      else leaving.set(segment, [run]);
+    }
+    const holes: Hole[] = [];
+    for (const [segment, own] of leaving) {
+      if (this.#isEmptied(segment, own)) allocator.warm.add(segment);
+      else holes.push(...this.#holesIn(segment, own));
+    }
+    for (const segment of allocator.warm.shrinkTo(this.#segmentsToKeep())) {
+      holes.push(...this.#holesIn(segment, leaving.get(segment) ?? []));
+    }
+    return holes;
+  }
+
+  #segmentsToKeep(): number {
+    const { segments, geometry } = this.#parts.state;
+    const claimed = segments.claimed - this.#claimed;
+    this.#claimed = segments.claimed;
+    const blocks = Math.min(claimed, MOST_WARM_BYTES / geometry.blockSize);
+    return Math.ceil(blocks / geometry.segmentBlocks);
+  }
+
+  /** Nothing is left in the segment but what is leaving. */
+  #isEmptied(segment: number, leaving: readonly BlockRun[]): boolean {
+    return this.#parts.allocator.used(segment) === blocksOf(leaving);
+  }
+
+  #holesIn(segment: number, leaving: readonly BlockRun[]): Hole[] {
+    const { state, ledger } = this.#parts;
+    const { geometry } = state;
+    const count = blocksIn(geometry, segment);
+    const whole = { pblock: segment * geometry.segmentBlocks, count };
+    if (this.#isEmptied(segment, leaving) && ledger.free >= count - blocksOf(leaving)) {
+      return [{ ...whole, guarded: this.#guard(between(whole, leaving)) }];
+    }
+    const least = LEAST_HOLE_BYTES / geometry.blockSize;
+    return leaving.filter((run) => run.count >= least).map((run) => ({ ...run, guarded: [] }));
+  }
+
+  #guard(runs: BlockRun[]): BlockRun[] {
+    for (const run of runs) {
+      this.#parts.allocator.hold(run);
+      this.guardedBlocks += run.count;
+    }
+    return runs;
+  }
+}
+
+/** A run to be punched, and the free blocks in it that are held meanwhile. */
+interface Hole extends BlockRun {
+  guarded: BlockRun[];
+}
+
+function blocksOf(runs: readonly BlockRun[]): number {
+  return runs.reduce((sum, run) => sum + run.count, 0);
+}
+
+/** What of `whole` lies between `runs`, which are in order. */
+function between(whole: BlockRun, runs: readonly BlockRun[]): BlockRun[] {
+  const gaps: BlockRun[] = [];
+  let at = whole.pblock;
+  for (const run of [...runs, { pblock: whole.pblock + whole.count, count: 0 }]) {
+    if (run.pblock > at) gaps.push({ pblock: at, count: run.pblock - at });
+    at = run.pblock + run.count;
+  }
+  return gaps;
+}

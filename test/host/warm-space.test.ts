@@ -1,0 +1,66 @@
+/**
+ * Space that came free is written again while it is warm, and goes back to the file system when
+ * nobody writes any more, when the host is closed, and when it is compacted.
+ */
+import { describe, expect, it } from "vitest";
+import type { Host } from "../../src/host/host.ts";
+import type { Subvolume } from "../../src/host/subvolume.ts";
+import { MemoryStore } from "../support/memory-store.ts";
+import { blocks, expectBytes } from "./refusal.ts";
+
+const B = 512;
+const SEGMENT = 16;
+const SPAN = 4 * SEGMENT;
+
+async function start(): Promise<{ store: MemoryStore; host: Host; disk: Subvolume }> {
+  const store = MemoryStore.create({ capacityBlocks: 64 * SEGMENT });
+  const host = await store.open();
+  return { store, host, disk: await host.create("disk", { size: SPAN * B }) };
+}
+
+/** Overwrites everything, round after round, with a checkpoint after each; returns the addresses. */
+async function rounds(host: Host, disk: Subvolume, count: number): Promise<Set<number>> {
+  const addresses = new Set<number>();
+  for (let i = 0; i < count; i++) {
+    await disk.write(0, blocks(`round ${i}`, SPAN));
+    for (const { addr } of disk.extents()) addresses.add(addr!);
+    await host.checkpoint();
+  }
+  return addresses;
+}
+
+describe("warm space", () => {
+  it("is written again: who overwrites the same blocks stays in the same place, without holes", async () => {
+    const { store, host, disk } = await start();
+    const addresses = await rounds(host, disk, 30);
+    // What is live, what waits for two checkpoints, and what comes free.
+    expect(addresses.size).toBeLessThanOrEqual((5 * SPAN) / SEGMENT);
+    expect(store.count("data", "discard")).toBe(0);
+    expectBytes(await disk.read(0, SPAN * B), blocks("round 29", SPAN));
+    await host.close();
+  });
+
+  it("goes back when nobody writes from one checkpoint to the next", async () => {
+    const { store, host, disk } = await start();
+    await rounds(host, disk, 10);
+    for (let i = 0; i < 3; i++) await host.checkpoint();
+    expect(host.statistics().busy).toBe(0);
+    expect(store.count("data", "discard")).toBeGreaterThanOrEqual((2 * SPAN) / SEGMENT);
+    expectBytes(await disk.read(0, SPAN * B), blocks("round 9", SPAN));
+    await host.close();
+  });
+
+  it.each([
+    ["closed", (host: Host) => host.close()],
+    ["compacted", (host: Host) => host.compact()],
+  ])("goes back when the host is %s", async (_, end) => {
+    const { store, host, disk } = await start();
+    await rounds(host, disk, 10);
+    await end(host);
+    expect(store.count("data", "discard")).toBeGreaterThanOrEqual(SPAN / SEGMENT);
+    await host.close();
+    const again = await store.open();
+    expectBytes(await again.get("disk").read(0, SPAN * B), blocks("round 9", SPAN));
+    await again.close();
+  });
+});
