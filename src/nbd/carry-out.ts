@@ -41,8 +41,8 @@ export interface Target {
 }
 
 /**
- * Carries a request out and returns its reply; `payload` is the data of a write, and nobody else's
- * from then on. Promises are chained by hand where most requests go, which takes half the time that
+ * Carries a request out and returns its reply; `payload` is the data of a write, which stays as it
+ * is meanwhile. Promises are chained by hand where most requests go, which takes half the time that
  * an `async` function for each step takes.
  */
 export function carryOut(
@@ -68,7 +68,7 @@ function change(target: Target, request: Request, payload: Uint8Array): Promise<
   const { type, offset, length } = request;
   switch (type) {
     case command.write:
-      return subvolume.write(offset, payload, handOver);
+      return subvolume.write(offset, payload);
     case command.flush:
       return host.flush();
     case command.trim:
@@ -81,9 +81,6 @@ function change(target: Target, request: Request, payload: Uint8Array): Promise<
       return Promise.reject(new RequestError("EINVAL", `there is no command ${type}`));
   }
 }
-
-/** What is kept keeps little else alive: see `transmission.ts`. */
-const handOver = { handOver: true };
 
 async function read(target: Target, request: Request): Promise<readonly Uint8Array[]> {
   const { cookie, offset, length, flags } = request;

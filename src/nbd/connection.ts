@@ -18,6 +18,12 @@ import { errno } from "./wire.ts";
 /** A client that does not close its side is cut off after this. */
 const CLOSING_MS = 2000;
 
+/** A client's stream, and what arrives on it. */
+export interface Incoming {
+  stream: Duplex;
+  input: Input;
+}
+
 export interface ConnectionParts {
   exports: Exports;
   tls: NbdTlsOptions | undefined;
@@ -31,14 +37,16 @@ export class Connection {
   readonly #parts: ConnectionParts;
   /** The stream as it came, and the one in use: TLS is laid over the first. */
   readonly #raw: Duplex;
+  readonly #input: Input;
   #stream: Duplex;
   #transmission: Transmission | undefined;
   #draining = false;
 
-  constructor(id: number, stream: Duplex, parts: ConnectionParts) {
+  constructor(id: number, { stream, input }: Incoming, parts: ConnectionParts) {
     this.id = id;
     this.#parts = parts;
     this.#raw = stream;
+    this.#input = input;
     this.#stream = stream;
     // How a stream ends is seen by whoever reads it.
     stream.on("error", () => undefined);
@@ -84,7 +92,7 @@ export class Connection {
       this.destroy();
     }, handshakeTimeoutMs);
     try {
-      const negotiation = new Negotiation(linkOver(this.#stream, false), {
+      const negotiation = new Negotiation(linkOver(this.#stream, this.#input, false), {
         exports,
         upgrade: tls && ((link) => this.#upgrade(link, tls)),
         tlsRequired: tls !== undefined && tls.required !== false,
@@ -105,7 +113,7 @@ export class Connection {
     this.#stream = stream;
     const protocol = stream.getProtocol();
     this.#parts.log.debug({ connection: this.id, protocol }, "TLS in force");
-    return linkOver(stream, true);
+    return linkOver(stream, Input.over(stream), true);
   }
 
   async #transmit(agreement: Agreement): Promise<void> {
@@ -162,6 +170,6 @@ export class Connection {
   }
 }
 
-function linkOver(stream: Duplex, secure: boolean): Link {
-  return { input: new Input(stream), output: new Output(stream), secure };
+function linkOver(stream: Duplex, input: Input, secure: boolean): Link {
+  return { input, output: new Output(stream), secure };
 }

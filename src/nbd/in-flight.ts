@@ -33,9 +33,11 @@ export class InFlight {
     this.#bytes += bytes;
   }
 
-  end(bytes: number): void {
-    this.#requests--;
+  /** So many requests, which held so much together, are over. */
+  end(requests: number, bytes: number): void {
+    this.#requests -= requests;
     this.#bytes -= bytes;
+    if (this.#waiting.length === 0) return;
     const waiting = this.#waiting;
     this.#waiting = [];
     for (const wake of waiting) wake();

@@ -1,94 +1,130 @@
 /**
- * Bytes that arrive, taken where they lie: what stands whole in one chunk of the stream is handed
- * out without a copy. The stream is paused while nobody takes what has arrived, so that a client
- * cannot fill the memory.
+ * Bytes that arrive, side by side in one piece of memory, where they are taken from without another
+ * copy. The stream is paused while nobody takes what has arrived, so that a client cannot fill the
+ * memory.
+ *
+ * Bytes come from the events of a stream, or straight from the system (`direct-socket.ts`).
  */
 import type { Duplex } from "node:stream";
+import { KiB } from "../base/units.ts";
 
-/** Bytes that may wait before the stream is paused. */
-const MOST_WAITING = 256 * 1024;
-/** Chunks that may wait; each costs memory beyond its bytes, and a client may send single ones. */
-const MOST_CHUNKS = 1024;
+/** Bytes that may wait before the stream is paused; what fits into it can be seen as a whole. */
+export const INPUT_BYTES: number = 256 * KiB;
+/** With less room than this behind what waits, it is moved to the start. */
+const LEAST_ROOM: number = 64 * KiB;
 
 export class Input {
-  readonly #stream: Duplex;
-  readonly #chunks: Buffer[] = [];
-  /** Where the first chunk goes on; to move this costs a tenth of making the chunk shorter. */
-  #at = 0;
-  #available = 0;
+  #stream: Duplex | undefined;
+  #memory: Buffer = Buffer.allocUnsafeSlow(INPUT_BYTES + LEAST_ROOM);
+  /** What has arrived and was not taken. */
+  #start = 0;
+  #end = 0;
+  #isPaused = false;
+  #ended = false;
   #wanted = 0;
   #wake: (() => void) | undefined;
-  #ended = false;
+  /** Called whenever bytes have arrived, and at the end of them. */
+  onArrival: (() => void) | undefined;
 
-  constructor(stream: Duplex) {
+  /** Takes what arrives on a stream. */
+  static over(stream: Duplex): Input {
+    const input = new Input();
+    stream.on("data", input.#onData);
+    input.endWith(stream);
+    stream.resume();
+    return input;
+  }
+
+  /** Ends with a stream, and pauses it when too much waits. */
+  endWith(stream: Duplex): void {
     this.#stream = stream;
-    stream.on("data", this.#onData);
     for (const event of ["end", "error", "close"]) stream.on(event, this.#onEnd);
   }
 
   /** Bytes that can be taken at once. */
   get available(): number {
-    return this.#available;
+    return this.#end - this.#start;
+  }
+
+  /** Nothing more will arrive. */
+  get ended(): boolean {
+    return this.#ended;
   }
 
   /** Lets go of the stream, whoever reads it next; bytes that are here are not given back. */
   detach(): void {
-    this.#stream.pause();
-    this.#stream.off("data", this.#onData);
-    for (const event of ["end", "error", "close"]) this.#stream.off(event, this.#onEnd);
+    const stream = this.#stream;
+    stream?.pause();
+    stream?.off("data", this.#onData);
+    for (const event of ["end", "error", "close"]) stream?.off(event, this.#onEnd);
+  }
+
+  /** Where the next bytes are to be put, up to so many; {@link arrived} tells that they were. */
+  room(): Buffer {
+    this.#makeRoom(LEAST_ROOM);
+    return this.#memory.subarray(this.#end);
+  }
+
+  /** So many bytes were put into {@link room}; `false` when no more are to come for now. */
+  arrived(count: number): boolean {
+    this.#end += count;
+    this.onArrival?.();
+    if (this.#wake && this.available >= this.#wanted) this.#wakeUp();
+    else if (!this.#wake && this.available >= INPUT_BYTES) this.#isPaused = true;
+    return !this.#isPaused;
   }
 
   /** Resolves with true when `count` bytes are here, with false when they will never be. */
   async has(count: number): Promise<boolean> {
-    while (this.#available < count) {
+    while (this.available < count) {
       if (this.#ended) return false;
       await this.#more(count);
     }
     return true;
   }
 
-  /** The next `count` bytes, which must be here. */
-  take(count: number): Buffer {
-    return this.parse(count, (bytes, at) => bytes.subarray(at, at + count));
+  /** What `read` makes of the bytes that are here. */
+  peek<T>(read: (bytes: Buffer, at: number) => T): T {
+    return read(this.#memory, this.#start);
   }
 
-  /** What `read` makes of the next `count` bytes, which must be here, without a view of its own. */
-  parse<T>(count: number, read: (bytes: Buffer, at: number) => T): T {
-    const first = this.#chunks[0];
-    if (first && first.length - this.#at >= count) {
-      const result = read(first, this.#at);
-      this.#pass(first, count);
-      return result;
-    }
-    const bytes = Buffer.allocUnsafeSlow(count);
-    this.#moveTo(bytes, 0);
-    return read(bytes, 0);
+  /** The bytes from the `at`th on, which must be here; they stay until they are passed. */
+  view(at: number, count: number): Buffer {
+    const start = this.#start + at;
+    return this.#memory.subarray(start, start + count);
+  }
+
+  /** Goes on behind the next `count` bytes, which must be here. */
+  pass(count: number): void {
+    this.#start += count;
+    if (this.#isPaused && this.available < INPUT_BYTES / 2) this.#resume();
+  }
+
+  /** A copy of the next `count` bytes, which must be here. */
+  take(count: number): Buffer {
+    const bytes = Buffer.from(this.view(0, count));
+    this.pass(count);
+    return bytes;
   }
 
   /** Fills `target` with the next bytes as they come; false when the stream ends before. */
   async fill(target: Buffer): Promise<boolean> {
-    let filled = this.fillAtOnce(target);
-    while (filled < target.length) {
-      if (this.#ended) return false;
-      await this.#more(1);
-      filled += this.#moveTo(target, filled);
-    }
-    return true;
-  }
-
-  /** Fills `target` as far as the bytes that are here go; returns how far. */
-  fillAtOnce(target: Buffer): number {
-    return this.#moveTo(target, 0);
+    return this.#each(target.length, (bytes, at) => target.set(bytes, at));
   }
 
   /** Passes over bytes; false when the stream ends before. */
   async skip(count: number): Promise<boolean> {
-    let left = count;
-    for (;;) {
-      const part = Math.min(left, this.#available);
-      if (part > 0) this.#drop(part);
-      left -= part;
-      if (left === 0) return true;
+    return this.#each(count, () => undefined);
+  }
+
+  /** Takes `count` bytes in parts as they come. */
+  async #each(count: number, take: (bytes: Buffer, at: number) => void): Promise<boolean> {
+    for (let done = 0; ;) {
+      const part = Math.min(count - done, this.available);
+      take(this.view(0, part), done);
+      this.pass(part);
+      done += part;
+      if (done === count) return true;
       if (this.#ended) return false;
       await this.#more(1);
     }
@@ -96,58 +132,32 @@ export class Input {
 
   async #more(count: number): Promise<void> {
     this.#wanted = count;
-    this.#stream.resume();
+    this.#resume();
     await new Promise<void>((resolve) => {
       this.#wake = resolve;
     });
   }
 
-  #moveTo(target: Buffer, from: number): number {
-    let at = from;
-    while (at < target.length && this.#chunks.length > 0) {
-      const first = this.#chunks[0]!;
-      const copied = first.copy(target, at, this.#at);
-      at += copied;
-      this.#pass(first, copied);
+  /** Room for `count` bytes behind what waits. */
+  #makeRoom(count: number): void {
+    if (this.#start === this.#end) {
+      this.#start = 0;
+      this.#end = 0;
     }
-    return at - from;
+    if (this.#memory.length - this.#end >= count) return;
+    const { available } = this;
+    const waiting = this.view(0, available);
+    // A stream may hand in more at once than there is room for.
+    const isTooSmall = this.#memory.length < available + count;
+    if (isTooSmall) this.#memory = Buffer.allocUnsafeSlow(available + count);
+    this.#memory.set(waiting, 0);
+    this.#start = 0;
+    this.#end = available;
   }
 
-  #drop(count: number): void {
-    let left = count;
-    while (left > 0) {
-      const first = this.#chunks[0]!;
-      const part = Math.min(left, first.length - this.#at);
-      left -= part;
-      this.#pass(first, part);
-    }
-  }
-
-  /** Goes on behind `count` bytes of the first chunk. */
-  #pass(first: Buffer, count: number): void {
-    this.#at += count;
-    this.#available -= count;
-    if (this.#at < first.length) return;
-    this.#chunks.shift();
-    this.#at = 0;
-  }
-
-  readonly #onData = (chunk: Buffer): void => {
-    this.#chunks.push(chunk);
-    this.#available += chunk.length;
-    if (this.#wake && this.#available >= this.#wanted) this.#wakeUp();
-    else if (this.#isFull()) this.#stream.pause();
-  };
-
-  readonly #onEnd = (): void => {
-    this.#ended = true;
-    this.#wakeUp();
-  };
-
-  /** Nobody takes what has arrived. */
-  #isFull(): boolean {
-    if (this.#wake) return false;
-    return this.#available >= MOST_WAITING || this.#chunks.length >= MOST_CHUNKS;
+  #resume(): void {
+    this.#isPaused = false;
+    this.#stream?.resume();
   }
 
   #wakeUp(): void {
@@ -155,4 +165,16 @@ export class Input {
     this.#wake = undefined;
     wake?.();
   }
+
+  readonly #onData = (chunk: Buffer): void => {
+    this.#makeRoom(chunk.length);
+    this.#memory.set(chunk, this.#end);
+    if (!this.arrived(chunk.length)) this.#stream?.pause();
+  };
+
+  readonly #onEnd = (): void => {
+    this.#ended = true;
+    this.onArrival?.();
+    this.#wakeUp();
+  };
 }

@@ -13,6 +13,15 @@ import { KiB } from "../base/units.ts";
 const MOST_COPIED: number = 8 * KiB;
 const SCRATCH_BYTES: number = 160 * KiB;
 
+/** How much of what is under way leaves with a batch. */
+interface Batch {
+  parts: Uint8Array[];
+  /** Replies to requests, and the memory that those held, in bytes. */
+  replies: number;
+  held: number;
+  waiting: (() => void)[];
+}
+
 export class Output {
   readonly #stream: Duplex;
   /** A socket has the bytes copied when it says so; other streams may still hold on to them. */
@@ -23,67 +32,94 @@ export class Output {
   #begun = 0;
   #filled = 0;
   /** What goes out next, in order. */
-  #parts: Uint8Array[] = [];
-  #taken: (() => void)[] = [];
+  #batch: Batch = newBatch();
   /** Batches that the system has not taken yet. */
   #underWay = 0;
+  /** Told how many replies the system has taken, or never will, and what their requests held. */
+  onTaken: (replies: number, held: number) => void = () => undefined;
 
   constructor(stream: Duplex) {
     this.#stream = stream;
     this.#mayReuse = stream instanceof Socket;
   }
 
-  /** Sends parts in order; `taken` is called when the system has all of them, or never will. */
-  send(parts: readonly Uint8Array[], taken?: () => void): void {
+  /** Sends parts in order. */
+  send(parts: readonly Uint8Array[]): void {
     for (const part of parts) this.#add(part);
-    if (taken) this.#taken.push(taken);
-    if (this.#isScheduled) return;
-    this.#isScheduled = true;
-    setImmediate(this.#handOn);
+    this.#schedule();
+  }
+
+  /** Sends the reply to a request that holds `held` bytes. */
+  reply(parts: readonly Uint8Array[], held: number): void {
+    this.#batch.replies++;
+    this.#batch.held += held;
+    this.send(parts);
+  }
+
+  /** Room for a short reply that is made in its place; it leaves with {@link replyReserved}. */
+  reserve(length: number): { bytes: Buffer; at: number } {
+    this.#makeRoom(length);
+    return { bytes: this.#scratch, at: this.#filled };
+  }
+
+  /** Sends the reply that was made in the room that was reserved last. */
+  replyReserved(length: number, held: number): void {
+    this.#filled += length;
+    this.reply([], held);
   }
 
   /** Sends parts and resolves when the system has taken them. */
   async sent(...parts: Uint8Array[]): Promise<void> {
     await new Promise<void>((resolve) => {
-      this.send(parts, resolve);
+      this.#batch.waiting.push(resolve);
+      this.send(parts);
     });
+  }
+
+  #schedule(): void {
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    setImmediate(this.#handOn);
   }
 
   #add(part: Uint8Array): void {
     if (part.length > MOST_COPIED) {
       this.#endRun();
-      this.#parts.push(part);
+      this.#batch.parts.push(part);
       return;
     }
-    if (this.#filled + part.length > this.#scratch.length) {
-      this.#endRun();
-      this.#scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES);
-      this.#begun = 0;
-      this.#filled = 0;
-    }
+    this.#makeRoom(part.length);
     this.#scratch.set(part, this.#filled);
     this.#filled += part.length;
+  }
+
+  #makeRoom(length: number): void {
+    if (this.#filled + length <= this.#scratch.length) return;
+    this.#endRun();
+    this.#scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES);
+    this.#begun = 0;
+    this.#filled = 0;
   }
 
   /** What was gathered is a part of its own. */
   #endRun(): void {
     if (this.#filled === this.#begun) return;
-    this.#parts.push(this.#scratch.subarray(this.#begun, this.#filled));
+    this.#batch.parts.push(this.#scratch.subarray(this.#begun, this.#filled));
     this.#begun = this.#filled;
   }
 
   readonly #handOn = (): void => {
     this.#isScheduled = false;
     this.#endRun();
-    const [parts, taken] = [this.#parts, this.#taken];
-    this.#parts = [];
-    this.#taken = [];
+    const { parts, replies, held, waiting } = this.#batch;
+    this.#batch = newBatch();
     this.#underWay++;
     const last = parts.length - 1;
     const done = (): void => {
       this.#underWay--;
       if (this.#underWay === 0 && this.#mayReuse) this.#rewind();
-      for (const call of taken) call();
+      if (replies > 0) this.onTaken(replies, held);
+      for (const wake of waiting) wake();
     };
     this.#stream.cork();
     parts.forEach((part, i) => {
@@ -95,8 +131,12 @@ export class Output {
 
   /** Gathers from the start again, unless something that was gathered has not gone out yet. */
   #rewind(): void {
-    if (this.#filled > this.#begun || this.#parts.length > 0) return;
+    if (this.#filled > this.#begun || this.#batch.parts.length > 0) return;
     this.#begun = 0;
     this.#filled = 0;
   }
+}
+
+function newBatch(): Batch {
+  return { parts: [], replies: 0, held: 0, waiting: [] };
 }

@@ -16,7 +16,7 @@ export interface ReadPiece {
  * A read up to this length is data, hole or not: to look costs a sixth of the whole read, and what
  * it would save is a copy of that length.
  */
-const MOST_UNSEEN: number = 8 * KiB;
+export const MOST_UNSEEN: number = 8 * KiB;
 /** More pieces than this cost more than the zeroes in them. */
 const MOST_PIECES = 64;
 

@@ -8,8 +8,10 @@ import type { Duplex } from "node:stream";
 import { checkWhole } from "../base/arguments.ts";
 import { BlockspaceError, messageOf } from "../base/errors.ts";
 import type { Host } from "../host/host.ts";
-import { Connection, type ConnectionParts } from "./connection.ts";
+import { Connection, type ConnectionParts, type Incoming } from "./connection.ts";
+import { readDirectly } from "./direct-socket.ts";
 import { Exports, type ExportsOptions } from "./exports.ts";
+import { Input } from "./input.ts";
 import { type ListenAddress, listenOn } from "./listen.ts";
 import { Metrics } from "./metrics.ts";
 import type { NbdTlsOptions } from "./tls.ts";
@@ -67,9 +69,8 @@ export class NbdServer implements AsyncDisposable {
   async listen(address: ListenAddress): Promise<string> {
     if (this.#closed) throw new BlockspaceError("ECLOSED", "the server is closed");
     const { tls, log } = this.#parts;
-    const server = createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true }, (socket) =>
-      this.#accept(socket),
-    );
+    const options = { allowHalfOpen: true, noDelay: true, keepAlive: true, pauseOnConnect: true };
+    const server = createServer(options, (socket) => this.#accept(socket));
     const uri = await listenOn(server, address, tls !== undefined && tls.required !== false);
     server.on("error", (error) => log.error({ uri, reason: messageOf(error) }, "listener failed"));
     this.#servers.add(server);
@@ -79,12 +80,16 @@ export class NbdServer implements AsyncDisposable {
 
   /** Serves one client over a stream of the caller's; resolves when the client is gone. */
   async serve(stream: Duplex): Promise<void> {
+    await this.#serve(stream, () => ({ stream, input: Input.over(stream) }));
+  }
+
+  async #serve(stream: Duplex, incoming: () => Incoming): Promise<void> {
     if (this.#closed || this.#connections.size >= this.#maxConnections) {
       this.#parts.metrics.refused++;
       stream.destroy();
       return;
     }
-    const connection = new Connection(this.#nextId++, stream, this.#parts);
+    const connection = new Connection(this.#nextId++, incoming(), this.#parts);
     const served = connection.serve().finally(() => this.#connections.delete(connection));
     this.#connections.set(connection, served);
     await served;
@@ -105,7 +110,10 @@ export class NbdServer implements AsyncDisposable {
   }
 
   #accept(socket: Socket): void {
-    this.serve(socket).catch((error: unknown) => {
+    // TLS is laid over a socket as Node has made it.
+    const incoming = (): Incoming =>
+      this.#parts.tls ? { stream: socket, input: Input.over(socket) } : readDirectly(socket);
+    this.#serve(socket, incoming).catch((error: unknown) => {
       this.#parts.log.error({ reason: messageOf(error) }, "internal error");
     });
   }

@@ -2,12 +2,12 @@
  * The phase in which requests are carried out: headers are read one after the other, requests run
  * side by side, and replies leave as they are ready. Ends when the client says so or is gone.
  */
-import { Slab } from "../base/slab.ts";
 import { KiB } from "../base/units.ts";
+import { answerNow } from "./answer-now.ts";
 import { carryOut, type Target } from "./carry-out.ts";
 import { type Negotiated, refusalOf } from "./check-request.ts";
 import { InFlight } from "./in-flight.ts";
-import type { Input } from "./input.ts";
+import { type Input, INPUT_BYTES } from "./input.ts";
 import { MAX_PAYLOAD } from "./limits.ts";
 import type { Context } from "./meta-contexts.ts";
 import type { Output } from "./output.ts";
@@ -21,10 +21,6 @@ import {
   REQUEST_BYTES,
   simpleReply,
 } from "./wire.ts";
-
-/** The data of small writes shares an allocation: one for each takes 1.7 times as long. */
-const SLAB_BYTES: number = 128 * KiB;
-const MOST_SHARED: number = 32 * KiB;
 
 const nothing: Buffer = Buffer.alloc(0);
 /** What an answer to `BLOCK_STATUS` holds, about. */
@@ -41,36 +37,31 @@ export interface TransmissionParts {
 export class Transmission {
   readonly #parts: TransmissionParts;
   readonly #inFlight = new InFlight();
-  readonly #payloads = new Slab(SLAB_BYTES, MOST_SHARED);
   #draining = false;
+  /** A request waits, for room or for the rest of its data, and those behind it with it. */
+  #isWaiting = false;
+  /** Ends {@link run}. */
+  #finish: () => void = () => undefined;
+  /** Why it ended, if not well. */
+  #failure: { cause: unknown } | undefined;
 
   constructor(parts: TransmissionParts) {
     this.#parts = parts;
+    parts.output.onTaken = (replies, held) => this.#inFlight.end(replies, held);
   }
 
   /** Serves until the client disconnects; resolves when nothing is under way any more. */
   async run(): Promise<void> {
-    const { input, negotiated } = this.#parts;
+    const { input } = this.#parts;
     try {
-      // Nothing here waits for what has arrived already.
-      while (input.available >= REQUEST_BYTES || (await input.has(REQUEST_BYTES))) {
-        const request = input.parse(REQUEST_BYTES, readRequest);
-        if (!request) throw new ProtocolError("a request does not begin with its magic number");
-        if (request.type === command.disconnect) return;
-        const refusal = this.#draining ? shuttingDown() : refusalOf(request, negotiated);
-        const held = refusal ? 0 : bytesHeld(request);
-        if (!this.#inFlight.hasRoom(held)) await this.#inFlight.room(held);
-        let payload = nothing;
-        if (request.type === command.write) {
-          payload = this.#payloadFor(request, refusal);
-          const isHere = payload.length <= input.available;
-          if (isHere) input.fillAtOnce(payload);
-          else if (!(await input.fill(payload))) return;
-          if (refusal && !(await input.skip(request.length))) return;
-        }
-        this.#begin(request, payload, held, refusal);
-      }
+      await new Promise<void>((resolve) => {
+        this.#finish = resolve;
+        input.onArrival = () => this.#takeRequests();
+        this.#takeRequests();
+      });
+      if (this.#failure) throw this.#failure.cause;
     } finally {
+      input.onArrival = undefined;
       await this.#inFlight.settled();
     }
   }
@@ -81,25 +72,95 @@ export class Transmission {
     await this.#inFlight.settled();
   }
 
-  /** Memory for the data of a write, none when it is refused. */
-  #payloadFor({ offset, length }: Request, refusal: RequestError | undefined): Buffer {
-    if (length > MAX_PAYLOAD) {
-      const most = `allowed are ${MAX_PAYLOAD}`;
-      throw new ProtocolError(`a write announces ${length} bytes; ${most}`);
+  /** Takes every request that is here as a whole; called when bytes have arrived. */
+  #takeRequests(): void {
+    const { input } = this.#parts;
+    try {
+      while (!this.#isWaiting && input.available >= REQUEST_BYTES) {
+        if (!this.#takeRequest(input)) return;
+      }
+      if (input.ended && !this.#isWaiting) this.#finish();
+    } catch (cause) {
+      this.#fail(cause);
     }
-    if (refusal) return nothing;
-    const { blockSize } = this.#parts.target;
-    // Only what the host keeps: anything else would keep a whole slab alive.
-    const isKept = offset % blockSize === 0 && length % blockSize === 0;
-    return isKept ? this.#payloads.take(length) : Buffer.allocUnsafeSlow(length);
+  }
+
+  #fail(cause: unknown): void {
+    this.#failure ??= { cause };
+    this.#finish();
+  }
+
+  /** Takes the next request, whose header is here; `false` when no more are to be taken for now. */
+  #takeRequest(input: Input): boolean {
+    const request = input.peek(readRequest);
+    if (!request) throw new ProtocolError("a request does not begin with its magic number");
+    if (request.type === command.disconnect) {
+      this.#finish();
+      return false;
+    }
+    const refusal = this.#draining ? shuttingDown() : refusalOf(request, this.#parts.negotiated);
+    const held = refusal ? 0 : bytesHeld(request);
+    if (!this.#inFlight.hasRoom(held)) {
+      this.#waitFor(this.#inFlight.room(held));
+      return false;
+    }
+    const whole = REQUEST_BYTES + payloadLength(request);
+    if (whole > INPUT_BYTES || (refusal && whole > REQUEST_BYTES)) {
+      this.#waitFor(this.#takeLong(request, held, refusal));
+      return false;
+    }
+    if (whole > input.available) {
+      if (input.ended) this.#finish();
+      return false;
+    }
+    this.#begin(request, input.view(REQUEST_BYTES, whole - REQUEST_BYTES), held, refusal);
+    input.pass(whole);
+    return true;
+  }
+
+  /** Takes a write whose data is more than is kept here, or is not wanted. */
+  async #takeLong(
+    request: Request,
+    held: number,
+    refusal: RequestError | undefined,
+  ): Promise<void> {
+    const { input } = this.#parts;
+    input.pass(REQUEST_BYTES);
+    const payload = refusal ? nothing : Buffer.allocUnsafeSlow(request.length);
+    const isWhole = await (refusal ? input.skip(request.length) : input.fill(payload));
+    if (isWhole) this.#begin(request, payload, held, refusal);
+  }
+
+  /** Takes no requests until then. */
+  #waitFor(ready: Promise<void>): void {
+    this.#isWaiting = true;
+    ready.then(() => this.#goOn()).catch((cause: unknown) => this.#fail(cause));
+  }
+
+  #goOn(): void {
+    this.#isWaiting = false;
+    this.#takeRequests();
   }
 
   #begin(request: Request, payload: Buffer, held: number, refusal: RequestError | undefined): void {
-    const { target, watcher } = this.#parts;
+    const { target, watcher, output } = this.#parts;
     const began = watcher.began();
     this.#inFlight.begin(held);
-    const carriedOut = refusal ? Promise.reject(refusal) : carryOut(target, request, payload);
-    carriedOut
+    if (refusal) {
+      this.#failed(request, began, held, refusal);
+      return;
+    }
+    try {
+      if (answerNow(target, request, payload, output, held)) {
+        watcher.ended(request, began);
+        return;
+      }
+    } catch (error) {
+      this.#failed(request, began, held, error);
+      return;
+    }
+    // What has arrived goes on arriving in the same place.
+    carryOut(target, request, Buffer.from(payload))
       .then(
         (reply) => this.#succeeded(request, began, held, reply),
         (error: unknown) => this.#failed(request, began, held, error),
@@ -109,20 +170,27 @@ export class Transmission {
 
   #succeeded(request: Request, began: number, held: number, reply: readonly Uint8Array[]): void {
     this.#parts.watcher.ended(request, began);
-    this.#parts.output.send(reply, () => this.#inFlight.end(held));
+    this.#parts.output.reply(reply, held);
   }
 
   #failed(request: Request, began: number, held: number, error: unknown): void {
     const told = asRequestError(error, request.type);
     this.#parts.watcher.ended(request, began, told, error);
-    const reply = [this.#errorReply(request, told)];
-    this.#parts.output.send(reply, () => this.#inFlight.end(held));
+    this.#parts.output.reply([this.#errorReply(request, told)], held);
   }
 
   #errorReply({ cookie }: Request, { errno, message }: RequestError): Buffer {
     if (!this.#parts.target.structured) return simpleReply(cookie, errno);
     return errorChunk(cookie, errno, message);
   }
+}
+
+/** Bytes of data that follow on the header. */
+function payloadLength({ type, length }: Request): number {
+  if (type !== command.write) return 0;
+  if (length <= MAX_PAYLOAD) return length;
+  const most = `allowed are ${MAX_PAYLOAD}`;
+  throw new ProtocolError(`a write announces ${length} bytes; ${most}`);
 }
 
 function shuttingDown(): RequestError {

@@ -236,38 +236,81 @@ export function readRequest(bytes: Buffer, from = 0): Request | undefined {
   };
 }
 
+/** Bytes of a simple reply without data. */
+export const SIMPLE_REPLY_BYTES: number = simpleReplyLayout.size;
+
+/** Writes a simple reply, or what stands before its data, to `at`. */
+export function putSimpleReply(bytes: Buffer, from: number, cookie: Cookie, error: number): void {
+  const { at } = simpleReplyLayout;
+  bytes.writeUInt32BE(SIMPLE_REPLY_MAGIC, from + at.magic);
+  bytes.writeUInt32BE(error, from + at.error);
+  bytes.writeUInt32BE(cookie.high, from + at.cookie);
+  bytes.writeUInt32BE(cookie.low, from + at.cookie + 4);
+}
+
 export function simpleReply(cookie: Cookie, error: number): Buffer {
-  const { size, at } = simpleReplyLayout;
-  const bytes = Buffer.allocUnsafe(size);
-  bytes.writeUInt32BE(SIMPLE_REPLY_MAGIC, at.magic);
-  bytes.writeUInt32BE(error, at.error);
-  bytes.writeUInt32BE(cookie.high, at.cookie);
-  bytes.writeUInt32BE(cookie.low, at.cookie + 4);
+  const bytes = Buffer.allocUnsafe(SIMPLE_REPLY_BYTES);
+  putSimpleReply(bytes, 0, cookie, error);
   return bytes;
 }
 
-/** A chunk's header with room for `inline` bytes of its payload, which has `length` in all. */
-function chunk(
-  cookie: Cookie,
-  type: number,
-  done: boolean,
-  length: number,
-  inline: number = length,
-): Buffer {
-  const { size, at } = chunkLayout;
-  const bytes = Buffer.allocUnsafe(size + inline);
-  bytes.writeUInt32BE(CHUNK_MAGIC, at.magic);
-  bytes.writeUInt16BE(done ? CHUNK_DONE : 0, at.flags);
-  bytes.writeUInt16BE(type, at.type);
-  bytes.writeUInt32BE(cookie.high, at.cookie);
-  bytes.writeUInt32BE(cookie.low, at.cookie + 4);
-  bytes.writeUInt32BE(length, at.length);
+interface ChunkFacts {
+  cookie: Cookie;
+  type: number;
+  done: boolean;
+  /** Bytes of its payload. */
+  length: number;
+}
+
+function putChunk(bytes: Buffer, from: number, { cookie, type, done, length }: ChunkFacts): void {
+  const { at } = chunkLayout;
+  bytes.writeUInt32BE(CHUNK_MAGIC, from + at.magic);
+  bytes.writeUInt16BE(done ? CHUNK_DONE : 0, from + at.flags);
+  bytes.writeUInt16BE(type, from + at.type);
+  bytes.writeUInt32BE(cookie.high, from + at.cookie);
+  bytes.writeUInt32BE(cookie.low, from + at.cookie + 4);
+  bytes.writeUInt32BE(length, from + at.length);
+}
+
+/** A chunk's header with room for its payload. */
+function chunk(cookie: Cookie, type: number, done: boolean, length: number): Buffer {
+  const bytes = Buffer.allocUnsafe(chunkLayout.size + length);
+  putChunk(bytes, 0, { cookie, type, done, length });
   return bytes;
+}
+
+/** Bytes of a chunk without a payload. */
+export const DONE_CHUNK_BYTES: number = chunkLayout.size;
+
+/** Writes a {@link doneChunk} to `at`. */
+export function putDoneChunk(bytes: Buffer, at: number, cookie: Cookie): void {
+  putChunk(bytes, at, { cookie, type: chunkType.none, done: true, length: 0 });
 }
 
 /** Success without content; always the last chunk. */
 export function doneChunk(cookie: Cookie): Buffer {
   return chunk(cookie, chunkType.none, true, 0);
+}
+
+/** Bytes of what stands before the data in a chunk. */
+export const DATA_CHUNK_BYTES: number = chunkLayout.size + 8;
+
+/** What a chunk of data says of it. */
+interface DataFacts {
+  cookie: Cookie;
+  offset: number;
+  length: number;
+  done: boolean;
+}
+
+/** Writes what stands before `length` bytes of data to `at`. */
+export function putDataChunk(
+  bytes: Buffer,
+  at: number,
+  { cookie, offset, length, done }: DataFacts,
+): void {
+  putChunk(bytes, at, { cookie, type: chunkType.data, done, length: 8 + length });
+  setU64(bytes, at + chunkLayout.size, offset);
 }
 
 /** What stands before `length` bytes of data. */
@@ -277,8 +320,8 @@ export function dataChunkHeader(
   length: number,
   done: boolean,
 ): Buffer {
-  const bytes = chunk(cookie, chunkType.data, done, 8 + length, 8);
-  setU64(bytes, chunkLayout.size, offset);
+  const bytes = Buffer.allocUnsafe(DATA_CHUNK_BYTES);
+  putDataChunk(bytes, 0, { cookie, offset, length, done });
   return bytes;
 }
 

@@ -23,7 +23,7 @@ describe("Input", () => {
     async (seed) => {
       const pick = seededNumbers(seed);
       const [ours, theirs] = streamPair();
-      const input = new Input(theirs);
+      const input = Input.over(theirs);
       const bytes = pattern(200_000 + pick(1000), seed);
       for (let at = 0; at < bytes.length;) {
         const end = at + 1 + pick(seed % 2 === 0 ? 90_000 : 500);
@@ -45,9 +45,48 @@ describe("Input", () => {
     },
   );
 
+  it.each([1, 2, 3, 4, 5, 6])(
+    "hands out what the system has put into its memory, seed %i",
+    async (seed) => {
+      const pick = seededNumbers(seed);
+      const input = new Input();
+      const bytes = pattern(3_000_000, seed);
+      let arrived = 0;
+      let taken = 0;
+      let room = input.room();
+      const arrive = (): void => {
+        const count = Math.min(room.length, bytes.length - arrived, 1 + pick(90_000));
+        room.set(bytes.subarray(arrived, arrived + count));
+        arrived += count;
+        input.arrived(count);
+        room = input.room();
+      };
+      while (taken < bytes.length) {
+        if (arrived < bytes.length) arrive();
+        while (input.available > 0 && pick(6) > 0) {
+          const count = Math.min(input.available, 1 + pick(60_000));
+          expect(input.view(0, count).equals(bytes.subarray(taken, taken + count))).toBe(true);
+          input.pass(count);
+          taken += count;
+        }
+      }
+    },
+  );
+
+  it("asks for no more when much waits", () => {
+    const input = new Input();
+    let asks = true;
+    for (let i = 0; i < 8 && asks; i++) {
+      expect(input.room().length).toBeGreaterThanOrEqual(65_536);
+      asks = input.arrived(65_536);
+    }
+    expect(asks).toBe(false);
+    expect(input.available).toBeLessThan(2 ** 20);
+  });
+
   it("stops the stream while nobody takes what has come", async () => {
     const [ours, theirs] = streamPair();
-    const input = new Input(theirs);
+    const input = Input.over(theirs);
     for (let i = 0; i < 100; i++) ours.write(Buffer.alloc(65_536));
     await new Promise(setImmediate);
     expect(input.available).toBeLessThan(2 ** 20);

@@ -27,11 +27,12 @@ async function expectWhole(ours: Duplex, theirs: Duplex, seed: number): Promise<
   const sent: Buffer[] = [];
   const received: Buffer[] = [];
   let taken = 0;
+  output.onTaken = (replies) => (taken += replies);
   const send = (): void => {
     const sizes = [20, 28, 4096 + 28, 8192, 8193, 100_000];
     const part = Buffer.alloc(sizes[pick(sizes.length)]!, `part ${sent.length} `);
     sent.push(part);
-    output.send([part], () => taken++);
+    output.reply([part], 0);
   };
   theirs.on("data", (chunk: Buffer) => {
     received.push(chunk);
