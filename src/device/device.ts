@@ -29,6 +29,11 @@ export interface Device {
    */
   readNow?(target: Uint8Array, offset: number): boolean;
   write(chunks: readonly Uint8Array[], offset: number): Promise<void>;
+  /**
+   * As `write` and then `flush`, but for what it writes alone, in one call to the system; a medium
+   * that has none need not offer it. A failure is one of a flush.
+   */
+  writeThrough?(chunks: readonly Uint8Array[], offset: number): Promise<void>;
   flush(): Promise<void>;
   discard(offset: number, length: number): Promise<void>;
   close(): Promise<void>;
@@ -78,6 +83,20 @@ export interface Directory {
    * is not there); `ELOCKED` at once when another holder is in the way.
    */
   lock(name: string, mode: "exclusive" | "shared"): Promise<Lock>;
+}
+
+/** Writes chunks; what they are is durable when it resolves. */
+export async function writeDurably(
+  device: Device,
+  chunks: readonly Uint8Array[],
+  offset: number,
+): Promise<void> {
+  if (device.writeThrough) {
+    await device.writeThrough(chunks, offset);
+  } else {
+    await device.write(chunks, offset);
+    await device.flush();
+  }
 }
 
 /** Promise 5 of a device: a range of whole bytes within it, or `ERANGE` (also for `NaN`). */

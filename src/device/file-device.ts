@@ -21,7 +21,7 @@ import { type CreateOptions, type Device, checkWithin } from "./device.ts";
 import { closedError, codeOf, entryError, ioError } from "./medium-error.ts";
 import * as system from "./system-calls.ts";
 
-const { O_CREAT, O_EXCL, O_NOFOLLOW, O_RDONLY, O_RDWR, O_TRUNC } = fs.constants;
+const { O_CREAT, O_DSYNC, O_EXCL, O_NOFOLLOW, O_RDONLY, O_RDWR, O_TRUNC, O_WRONLY } = fs.constants;
 
 /** The system takes no more chunks than this in one `writev` (`IOV_MAX` on Linux). */
 const MAX_CHUNKS = 1024;
@@ -41,6 +41,8 @@ export class FileDevice implements Device {
   readonly #fd: number;
   readonly #kind: Kind;
   readonly #cachedRead: CachedRead | undefined;
+  /** A descriptor whose writes are durable when they return, once it was asked for. */
+  #through: Promise<number> | undefined;
   #running = 0;
   #whenIdle: (() => void) | undefined;
   #closed: Promise<void> | undefined;
@@ -111,8 +113,22 @@ export class FileDevice implements Device {
   }
 
   async write(chunks: readonly Uint8Array[], offset: number): Promise<void> {
+    await this.#write(this.#fd, chunks, offset);
+  }
+
+  async #write(fd: number, chunks: readonly Uint8Array[], offset: number): Promise<void> {
     const length = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
-    await this.#perform("write", offset, length, () => writeAll(this.#fd, chunks, offset));
+    await this.#perform("write", offset, length, () => writeAll(fd, chunks, offset));
+  }
+
+  /**
+   * Through a descriptor with `O_DSYNC`: one way through the thread pool in place of two, which is
+   * a sixth of the time of a small write that is made durable.
+   */
+  async writeThrough(chunks: readonly Uint8Array[], offset: number): Promise<void> {
+    const fd = await (this.#through ??= this.#openThrough());
+    await this.#write(fd, chunks, offset);
+    if (fd === this.#fd) await this.flush();
   }
 
   async flush(): Promise<void> {
@@ -140,10 +156,21 @@ export class FileDevice implements Device {
       });
     }
     try {
+      const through = await this.#through;
+      if (through !== undefined && through !== this.#fd) await system.close(through);
       await system.close(this.#fd);
     } catch (error) {
       throw ioError(`closing of ${this.path}`, { path: this.path }, error);
     }
+  }
+
+  /** The same file once more; or what is there, when its name leads to another file by now. */
+  async #openThrough(): Promise<number> {
+    const fd = await system.open(this.path, O_WRONLY | O_DSYNC | O_NOFOLLOW).catch(() => this.#fd);
+    const [one, other] = [await system.fstat(fd), await system.fstat(this.#fd)];
+    if (one.dev === other.dev && one.ino === other.ino) return fd;
+    await system.close(fd);
+    return this.#fd;
   }
 
   /** Runs one call: not after `close`, within the device, and counted until it is over. */

@@ -22,7 +22,7 @@ export class ByteWriter {
 
   struct<T>(layout: Struct<T>, value: T): void {
     const at = this.#take(layout.size);
-    layout.write(this.#bytes, at, value);
+    layout.write(this.#bytes, at, value, this.#view);
   }
 
   u32s(values: Uint32Array): void {

@@ -20,6 +20,7 @@ import { ByteReader } from "./byte-reader.ts";
 import type { ByteWriter } from "./byte-writer.ts";
 import { type JournalRecord, readRecord, writeRecord } from "./records.ts";
 import { struct, type Struct } from "./struct.ts";
+import { MAX_JOURNAL_ALIGNMENT } from "./superblock.ts";
 
 export const FRAME_MAGIC = 0x464a5342;
 export const FILE_MAGIC = 0x484a5342;
@@ -123,6 +124,9 @@ export interface FrameFacts {
   storeId: Uint8Array;
 }
 
+/** No padding is longer. */
+const zeroes: Uint8Array = new Uint8Array(MAX_JOURNAL_ALIGNMENT);
+
 /** A frame as chunks for one vectored write, padded to `alignment`, and its checksum. */
 export function encodeFrame(
   facts: FrameFacts,
@@ -152,7 +156,7 @@ export function encodeFrame(
   for (const chunk of data) checksum = crc32c(chunk, checksum);
   frameHeaderStruct.write(head, 0, { ...fields, checksum });
   const size = Math.ceil(length / alignment) * alignment;
-  const padding = new Uint8Array(size - length);
+  const padding = zeroes.subarray(0, size - length);
   return { chunks: [head, commits, ...data, padding], size, checksum };
 }
 

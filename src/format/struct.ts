@@ -27,8 +27,11 @@ export interface Struct<T> {
   /** Bytes. */
   readonly size: number;
   readonly fields: readonly Field[];
-  /** Throws `ERANGE` when a value does not fit into its field. */
-  write(target: Uint8Array, at: number, value: T): void;
+  /**
+   * Throws `ERANGE` when a value does not fit into its field. Who writes often hands in a `view` of
+   * the target.
+   */
+  write(target: Uint8Array, at: number, value: T, view?: DataView): void;
   /** Throws `ECORRUPT` when the bytes are too few or a reserved field is not zero. */
   read(source: Uint8Array, at: number): T;
 }
@@ -74,8 +77,7 @@ export function struct<T>(name: string, layout: Record<string, FieldType>): Stru
     name,
     size,
     fields: slots.map((slot) => ({ name: slot.name, offset: slot.offset, size: slot.size })),
-    write(target, at, value) {
-      const view = viewOf(target);
+    write(target, at, value, view = viewOf(target)) {
       for (const slot of slots) checkFits(name, slot, value[slot.name as keyof T]);
       for (const slot of slots) writeField(view, target, at, slot, value[slot.name as keyof T]);
     },

@@ -50,6 +50,8 @@ export class Committer {
   readonly #mostInlineBlocks: number;
   #open: Batch;
   readonly #sealed: Batch[] = [];
+  /** Memory of a batch that has gone out, for the next. */
+  #spare: ByteWriter | undefined;
   #running = false;
   #durableLsn: number;
   #ready: Promise<unknown> = Promise.resolve();
@@ -60,7 +62,7 @@ export class Committer {
     this.#parts = parts;
     this.#mostInlineBlocks = Math.floor(MOST_INLINE_BYTES / parts.blockSize);
     this.#durableLsn = lsn;
-    this.#open = newBatch(lsn + 1);
+    this.#open = newBatch(lsn + 1, undefined);
   }
 
   get durableLsn(): number {
@@ -70,6 +72,11 @@ export class Committer {
   /** Nothing goes out, and so nothing becomes durable, before this has resolved. */
   holdUntil(ready: Promise<unknown>): void {
     this.#ready = ready.catch(() => undefined);
+  }
+
+  /** The open batch will not carry its data, which must be written before it. */
+  get isDirect(): boolean {
+    return this.#open.direct;
   }
 
   /** Bytes of the commits that are not in the journal yet. */
@@ -110,11 +117,12 @@ export class Committer {
     const batch = this.#open;
     if (batch.commits === 0) return;
     if (batch.direct && batch.dataBlocks > 0) {
-      batch.written = this.#parts.pending.writeOut();
+      batch.written = this.#parts.pending.writeOut(true);
       batch.written.catch(() => undefined);
     }
     this.#sealed.push(batch);
-    this.#open = newBatch(batch.firstLsn + batch.commits);
+    this.#open = newBatch(batch.firstLsn + batch.commits, this.#spare);
+    this.#spare = undefined;
   }
 
   /** Resolves when every commit added so far is durable. */
@@ -199,12 +207,14 @@ export class Committer {
       data: batch.data.map((run) => pending.memory.view(run)),
     });
     this.#dropData(batch);
+    batch.writer.truncate(0);
+    this.#spare = batch.writer;
     // Something else may have failed meanwhile; from then on nothing is acknowledged.
     health.checkWritable();
   }
 }
 
-function newBatch(firstLsn: number): Batch {
+function newBatch(firstLsn: number, writer: ByteWriter = new ByteWriter()): Batch {
   let settle!: Batch["settle"];
   const done = new Promise<number>((resolve, reject) => {
     settle = { resolve, reject };
@@ -213,7 +223,7 @@ function newBatch(firstLsn: number): Batch {
   return {
     firstLsn,
     commits: 0,
-    writer: new ByteWriter(),
+    writer,
     data: [],
     dataBlocks: 0,
     direct: false,

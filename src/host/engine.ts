@@ -34,6 +34,8 @@ import type { World } from "./world.ts";
 const RECLAIM_NODES = 32;
 /** A replay takes some 8 us for each, and opening should take no more than about a second. */
 const MOST_COMMITS_TO_REPLAY = 100_000;
+/** Of data that has to be written before its batch, in bytes. */
+const MOST_BYTES_TO_HOLD: number = MiB;
 /** Of space that came free since the last checkpoint, in bytes: soon used again, it is cached. */
 const MOST_BYTES_TO_REUSE: number = 128 * MiB;
 /** Calls that may follow each other without a turn of the event loop. */
@@ -287,7 +289,7 @@ export class Engine {
   /** Writes whole blocks to their place now; they must be held. */
   async writeData(image: Uint8Array, pblock: number): Promise<void> {
     try {
-      await this.device.write([image], addressOf(this.state.geometry, pblock));
+      await this.pending.writeNow([image], addressOf(this.state.geometry, pblock));
     } catch (cause) {
       throw this.health.fail("a data write", cause);
     }
@@ -333,11 +335,18 @@ export class Engine {
 
   #startBackground(): void {
     this.startReclaim();
-    // Early enough that a writer who never flushes does not have to wait for it.
-    if (this.pending.unwrittenBytes > this.#limits.maxDirty / 4) {
-      this.writeOut().catch(() => undefined);
-    }
+    if (this.#wantsWriteOut()) this.writeOut().catch(() => undefined);
     if (this.#wantsCheckpoint()) this.checkpointer.run().catch(() => undefined);
+  }
+
+  /**
+   * Early enough that a writer who never flushes does not have to wait for it; and earlier where
+   * the data must be written before the batch can be made durable in any case.
+   */
+  #wantsWriteOut(): boolean {
+    const { unwrittenBytes, isWriting } = this.pending;
+    if (unwrittenBytes > this.#limits.maxDirty / 4) return true;
+    return unwrittenBytes > MOST_BYTES_TO_HOLD && !isWriting && this.committer.isDirect;
   }
 
   /** A checkpoint is begun early enough that nobody has to wait for it. */

@@ -18,6 +18,8 @@ import { addressOf, type Geometry } from "../space/geometry.ts";
 /** The most that goes out in one write. */
 const MOST_BYTES_AT_ONCE: number = MiB;
 
+/** Each write that is durable by itself flushes the device; more of them are worth one flush. */
+const MOST_WRITES_THROUGH = 2;
 /** Dead blocks that are written to join the live ones on both sides: less than a call costs. */
 const MOST_BRIDGED = 8;
 
@@ -42,6 +44,8 @@ export class PendingData {
   readonly #writing: Blocks[] = [];
   #inFlight: Promise<void> = Promise.resolve();
   #flushing: Promise<void> = Promise.resolve();
+  /** Something was written that no flush has covered yet; perhaps before the host was opened. */
+  #unflushed = true;
 
   /** `keptBytes` of memory are kept for the next data. */
   constructor(
@@ -66,6 +70,11 @@ export class PendingData {
   /** Those of them whose write has not been issued. */
   get unwrittenBytes(): number {
     return this.#waiting.size * this.#geometry.blockSize;
+  }
+
+  /** A write-out is under way. */
+  get isWriting(): boolean {
+    return this.#writing.length > 0;
   }
 
   /**
@@ -106,14 +115,15 @@ export class PendingData {
 
   /**
    * Writes every block held at this moment to its place; resolves when these and all that were
-   * issued before are written (not flushed).
+   * issued before are written (not flushed). Little data that is to be `durable` at once is made so
+   * while it is written, where the medium can: the flush that follows has nothing to do then.
    */
-  async writeOut(): Promise<void> {
+  async writeOut(durable = false): Promise<void> {
     const taken = this.#waiting;
     const runs = this.#runsOf(taken);
     this.#waiting = new Map();
     this.#writing.unshift(taken);
-    const written = this.#inFlight.then(() => this.#write(runs));
+    const written = this.#inFlight.then(() => this.#write(runs, durable));
     this.#inFlight = written.then(() => this.#letGo(taken, runs));
     this.#inFlight.catch(() => undefined);
     return this.#inFlight;
@@ -125,10 +135,16 @@ export class PendingData {
    * although the data of the first is lost.
    */
   async flush(): Promise<void> {
-    const flushed = this.#flushing.then(() => this.#device.flush());
+    const flushed = this.#flushing.then(() => this.#flush());
     this.#flushing = flushed;
     flushed.catch(() => undefined);
     return flushed;
+  }
+
+  async #flush(): Promise<void> {
+    if (!this.#unflushed) return;
+    this.#unflushed = false;
+    await this.#device.flush();
   }
 
   /**
@@ -175,11 +191,22 @@ export class PendingData {
     return runs;
   }
 
-  async #write(runs: readonly Run[]): Promise<void> {
+  async #write(runs: readonly Run[], durable: boolean): Promise<void> {
+    const blocks = runs.reduce((sum, run) => sum + run.count, 0);
+    const isLittle = blocks * this.#geometry.blockSize <= MOST_BYTES_AT_ONCE;
+    const through = durable && isLittle && runs.length <= MOST_WRITES_THROUGH;
     for (const { pblock, slots } of runs) {
       const chunks = slots.map((run) => this.memory.view(run));
-      await this.#device.write(chunks, addressOf(this.#geometry, pblock));
+      const address = addressOf(this.#geometry, pblock);
+      if (through && this.#device.writeThrough) await this.#device.writeThrough(chunks, address);
+      else await this.writeNow(chunks, address);
     }
+  }
+
+  /** Writes data that is not held here to its place. */
+  async writeNow(chunks: readonly Uint8Array[], address: number): Promise<void> {
+    await this.#device.write(chunks, address);
+    this.#unflushed = true;
   }
 
   /** They are at their place: from now on reads find them there. */

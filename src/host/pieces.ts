@@ -2,7 +2,7 @@
  * A range of a subvolume as a caller sees it: cut into pieces that are each a hole, mapped or
  * unwritten, and wholly shared or wholly exclusive.
  */
-import { nextExtent } from "../map/lookup.ts";
+import { isPathShared, nextExtent } from "../map/lookup.ts";
 import type { State } from "../replay/state.ts";
 
 /** A run of vblocks of one kind. */
@@ -31,7 +31,9 @@ export function firstPiece(state: State, root: number, from: number, to: number)
   }
   const { vblock, pblock, unwritten } = extent;
   const facts = { vblock, pblock, unwritten };
-  if (extent.shared) return { ...facts, count: extent.count, shared: true, inPlace: false };
+  if (isPathShared(state.nodes, root, vblock)) {
+    return { ...facts, count: extent.count, shared: true, inPlace: false };
+  }
   const isShared = (block: number): boolean => state.segments.references(block) > 1;
   const isInPlace = (block: number): boolean =>
     unwritten && !isShared(block) && !holdsData(state, block);

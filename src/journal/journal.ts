@@ -15,7 +15,7 @@
  */
 import { BlockspaceError } from "../base/errors.ts";
 import { MiB } from "../base/units.ts";
-import type { Device, Directory } from "../device/device.ts";
+import { type Device, type Directory, writeDurably } from "../device/device.ts";
 import { encodeFileHeader, encodeFrame } from "../format/journal-frame.ts";
 import { journalFileName, type JournalIdentity } from "./files.ts";
 import type { DoubtfulFrame, JournalEnd } from "./reader.ts";
@@ -129,8 +129,7 @@ export class Journal {
     const frame = encodeFrame(facts, batch.bytes, batch.data, this.#identity.alignment);
     try {
       const device = await this.#deviceFor(frame.size, batch.firstLsn);
-      await device.write(frame.chunks, this.#position);
-      await device.flush();
+      await writeDurably(device, frame.chunks, this.#position);
     } catch (error) {
       this.#failure = error;
       throw error;

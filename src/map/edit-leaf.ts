@@ -38,6 +38,7 @@ export function editLeaf(
 ): void {
   let first = Math.max(0, upperBound(leaf.vblocks, leaf.count, from) - 1);
   if (first < leaf.count && endOf(leaf, first) <= from) first++;
+  if (insertion && replaceOne(tree, leaf, first, from, to, insertion)) return;
   let last = first;
   const pieces: Piece[] = [];
   for (; last < leaf.count && leaf.vblocks[last]! < to; last++) {
@@ -58,6 +59,29 @@ export function editLeaf(
   if (!right && last < leaf.count) right = pieceAt(leaf, last++);
   const joined = grown(tree, [left, pieceOf(from, to, insertion), right]);
   splice(leaf, first, last - first, joined);
+}
+
+/**
+ * Most edits put one extent in the place of another that is as long: then nothing moves, and no
+ * piece need be made. `false` when this is not one of them, and nothing was done.
+ */
+function replaceOne(
+  tree: Tree,
+  leaf: Leaf,
+  i: number,
+  from: number,
+  to: number,
+  { pblock, unwritten }: Insertion,
+): boolean {
+  if (i >= leaf.count || leaf.vblocks[i] !== from || endOf(leaf, i) !== to) return false;
+  const length = (to - from) | (unwritten ? UNWRITTEN : 0);
+  const piece = { vblock: from, pblock, length };
+  if (i > 0 && continues(tree, pieceAt(leaf, i - 1), piece)) return false;
+  if (i + 1 < leaf.count && continues(tree, piece, pieceAt(leaf, i + 1))) return false;
+  tree.blocks.release(leaf.pblocks[i]!, to - from);
+  leaf.pblocks[i] = pblock;
+  leaf.lengths[i] = length;
+  return true;
 }
 
 /**
@@ -121,9 +145,11 @@ function continues(tree: Tree, left: Piece, right: Piece): boolean {
 function splice(leaf: Leaf, at: number, remove: number, pieces: readonly Piece[]): void {
   const { vblocks, pblocks, lengths } = leaf;
   const to = at + pieces.length;
-  vblocks.copyWithin(to, at + remove, leaf.count);
-  pblocks.copyWithin(to, at + remove, leaf.count);
-  lengths.copyWithin(to, at + remove, leaf.count);
+  if (pieces.length !== remove) {
+    vblocks.copyWithin(to, at + remove, leaf.count);
+    pblocks.copyWithin(to, at + remove, leaf.count);
+    lengths.copyWithin(to, at + remove, leaf.count);
+  }
   pieces.forEach((piece, i) => {
     vblocks[at + i] = piece.vblock;
     pblocks[at + i] = piece.pblock;

@@ -124,8 +124,10 @@ function editBranch(
 
 function spliceParts(branch: Branch, at: number, remove: number, parts: readonly Part[]): void {
   const { keys, children } = branch;
-  keys.copyWithin(at + parts.length, at + remove, branch.count);
-  children.copyWithin(at + parts.length, at + remove, branch.count);
+  if (parts.length !== remove) {
+    keys.copyWithin(at + parts.length, at + remove, branch.count);
+    children.copyWithin(at + parts.length, at + remove, branch.count);
+  }
   parts.forEach((part, i) => {
     keys[at + i] = part.key;
     children[at + i] = part.id;

@@ -13,8 +13,6 @@ export interface Extent {
   /** Blocks. */
   count: number;
   unwritten: boolean;
-  /** The path to the leaf is shared with another root; the blocks may be shared all the same. */
-  shared: boolean;
 }
 
 /** The first extent that reaches into `[from, to)`, clipped to that range. */
@@ -25,26 +23,30 @@ export function nextExtent(
   to: number,
 ): Extent | undefined {
   if (root === 0 || from >= to) return undefined;
-  return search(nodes, nodes.get(root), from, to, nodes.references(root) > 1);
+  return search(nodes, nodes.get(root), from, to);
 }
 
-function search(
-  nodes: NodeStore,
-  node: MapNode,
-  from: number,
-  to: number,
-  shared: boolean,
-): Extent | undefined {
-  if (isLeaf(node)) return searchLeaf(node, from, to, shared);
+/** True when another root leads to the leaf that holds `vblock`; its blocks are shared then. */
+export function isPathShared(nodes: NodeStore, root: number, vblock: number): boolean {
+  let id = root;
+  for (;;) {
+    if (nodes.references(id) > 1) return true;
+    const node = nodes.get(id);
+    if (isLeaf(node)) return false;
+    id = node.children[childIndex(node, vblock)]!;
+  }
+}
+
+function search(nodes: NodeStore, node: MapNode, from: number, to: number): Extent | undefined {
+  if (isLeaf(node)) return searchLeaf(node, from, to);
   for (let i = childIndex(node, from); i < node.count && node.keys[i]! < to; i++) {
-    const below = shared || nodes.references(node.children[i]!) > 1;
-    const found = search(nodes, childOf(nodes, node, i), from, to, below);
+    const found = search(nodes, childOf(nodes, node, i), from, to);
     if (found) return found;
   }
   return undefined;
 }
 
-function searchLeaf(leaf: Leaf, from: number, to: number, shared: boolean): Extent | undefined {
+function searchLeaf(leaf: Leaf, from: number, to: number): Extent | undefined {
   let i = Math.max(0, upperBound(leaf.vblocks, leaf.count, from) - 1);
   if (i < leaf.count && endOf(leaf, i) <= from) i++;
   if (i >= leaf.count || leaf.vblocks[i]! >= to) return undefined;
@@ -54,7 +56,6 @@ function searchLeaf(leaf: Leaf, from: number, to: number, shared: boolean): Exte
     pblock: leaf.pblocks[i]! + (start - leaf.vblocks[i]!),
     count: Math.min(to, endOf(leaf, i)) - start,
     unwritten: (leaf.lengths[i]! & UNWRITTEN) !== 0,
-    shared,
   };
 }
 

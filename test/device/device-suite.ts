@@ -4,7 +4,7 @@
  */
 import { afterEach, describe, expect, it } from "vitest";
 import { KiB } from "../../src/base/units.ts";
-import type { Device } from "../../src/device/device.ts";
+import { type Device, writeDurably } from "../../src/device/device.ts";
 import { pattern, seededNumbers } from "./scratch.ts";
 
 /** How the suite gets at a medium; what it opens here is closed by the suite. */
@@ -121,6 +121,21 @@ export function describeDevice(name: string, medium: Medium): void {
       const read = new Uint8Array(5000);
       await (await reopen("read")).read(read, 9999);
       expect(equal(read, pattern(5000))).toBe(true);
+    });
+
+    it("2, 3: what was written durably is there in another opening, one write after the other", async () => {
+      const device = await make();
+      const chunks = [pattern(5000, 1), pattern(3, 2), pattern(70_000, 3)];
+      await device.write([pattern(200_000, 4)], 0);
+      await writeDurably(device, chunks, 9999);
+      await writeDurably(device, [pattern(10, 5)], 9999);
+      await device.close();
+      const expected = pattern(200_000, 4);
+      expected.set(Buffer.concat(chunks), 9999);
+      expected.set(pattern(10, 5), 9999);
+      const read = new Uint8Array(200_000);
+      await (await reopen("read")).read(read, 0);
+      expect(equal(read, expected)).toBe(true);
     });
 
     it("4: a discard leaves its neighbours alone, and the range writable", async () => {

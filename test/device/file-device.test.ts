@@ -1,7 +1,7 @@
 /** The file medium: the suite of promises, and how it deals with what the system does to it. */
 import { execFileSync } from "node:child_process";
 import fs from "node:fs";
-import { readFile, stat, truncate, writeFile } from "node:fs/promises";
+import { readFile, rename, rm, stat, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import * as extensions from "fs-native-extensions";
 import { afterEach, describe, expect, it, vi } from "vitest";
@@ -123,6 +123,46 @@ describe("transfers that the system cuts short", () => {
     await truncate(path(), 6000);
     const read = device.read(new Uint8Array(1000), 5500);
     await expect(read).rejects.toMatchObject({ code: "EIO", path: path(), offset: 5500 });
+  });
+});
+
+describe("a write that is durable by itself", () => {
+  it("goes through a descriptor with O_DSYNC, which is closed with the device", async () => {
+    const device = await sparse(10_000);
+    const open = vi.spyOn(fs, "open");
+    const close = vi.spyOn(fs, "close");
+    const flush = vi.spyOn(fs, "fdatasync");
+    for (const offset of [0, 5000]) await device.writeThrough([pattern(100, offset)], offset);
+    expect(open.mock.calls.map(([, flags]) => Number(flags) & fs.constants.O_DSYNC)).toEqual([
+      fs.constants.O_DSYNC,
+    ]);
+    await device.close();
+    expect(flush).not.toHaveBeenCalled();
+    expect(close).toHaveBeenCalledTimes(2);
+    expect((await readFile(path())).subarray(5000, 5100)).toEqual(Buffer.from(pattern(100, 5000)));
+  });
+
+  it("is written and flushed where the file is not to be found under its name any more", async () => {
+    const device = keep(await sparse(10_000));
+    await rename(path(), `${path()}-elsewhere`);
+    await writeFile(path(), "another");
+    const flush = vi.spyOn(fs, "fdatasync");
+    await device.writeThrough([pattern(100)], 0);
+    expect(flush).toHaveBeenCalledTimes(1);
+    expect(await readFile(path(), "utf8")).toBe("another");
+    await rm(path());
+    await device.writeThrough([pattern(100)], 200);
+    expect(flush).toHaveBeenCalledTimes(2);
+  });
+
+  it("fails with the place and the cause", async () => {
+    const device = keep(await sparse(10_000));
+    const failure = Object.assign(new Error("EIO: i/o error"), { code: "EIO" });
+    vi.spyOn(fs, "write").mockImplementation((...all: unknown[]) =>
+      (all.at(-1) as (error: Error) => void)(failure),
+    );
+    const place = { code: "EIO", path: path(), offset: 512, length: 8, cause: failure };
+    await expect(device.writeThrough([new Uint8Array(8)], 512)).rejects.toMatchObject(place);
   });
 });
 

@@ -257,7 +257,7 @@ describe("I7: what is under way", () => {
 
   it("no batch is acknowledged when the data's flush has failed for another", async () => {
     let cases = 0;
-    for (let ticks = 0; ticks < 12; ticks++) {
+    for (let ticks = 0; ticks < 26; ticks++) {
       const { flushes: all } = await overlapping(ticks, Infinity);
       for (let k = 1; k <= all; k++, cases++) {
         const { flushes, last } = await overlapping(ticks, k);

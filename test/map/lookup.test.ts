@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { newBranch, newLeaf } from "../../src/format/map-node.ts";
-import { extents, nextExtent } from "../../src/map/lookup.ts";
+import { extents, nextExtent, isPathShared } from "../../src/map/lookup.ts";
 import type { State } from "../../src/replay/state.ts";
 import { runs } from "../support/property-runs.ts";
 import { emptyState, smallGeometries } from "../support/states.ts";
@@ -63,7 +63,7 @@ describe("extents and nextExtent", () => {
     );
   });
 
-  it("say of an extent whether another root shares its path", async () => {
+  it("say of a block whether another root shares the path to it", async () => {
     const state = await emptyState({ nodeEntries: 4, segmentBlocks: 32, capacityBlocks: 512 });
     const workload = new Workload(state, { size: 1000, run: 1 });
     const block = (vblock: number): void => {
@@ -73,7 +73,9 @@ describe("extents and nextExtent", () => {
     for (let vblock = 0; vblock < 40; vblock += 2) block(vblock);
     const shared = (): boolean[] => {
       const { root } = state.catalogue.require(1);
-      return Array.from(extents(state.nodes, root, 0, 40), (extent) => extent.shared);
+      return Array.from(extents(state.nodes, root, 0, 40), ({ vblock }) =>
+        isPathShared(state.nodes, root, vblock),
+      );
     };
     expect(new Set(shared())).toEqual(new Set([false]));
     workload.commit([{ verb: "snapshot", a: 0, b: 0, c: 0 }]);

@@ -39,7 +39,7 @@ export const commitBugs: readonly PlantedBug[] = [
   {
     name: "data-not-written-before-its-frame",
     file: COMMITTER,
-    find: "batch.written = this.#parts.pending.writeOut();",
+    find: "batch.written = this.#parts.pending.writeOut(true);",
     replace: "batch.written = Promise.resolve();",
     mistake: "a batch that does not carry its data does not write it either",
     first: 2,
@@ -70,8 +70,8 @@ export const commitBugs: readonly PlantedBug[] = [
   {
     name: "earlier-write-out-not-awaited",
     file: PENDING,
-    find: "this.#inFlight.then(() => this.#write(runs))",
-    replace: "this.#write(runs)",
+    find: "this.#inFlight.then(() => this.#write(runs, durable))",
+    replace: "this.#write(runs, durable)",
     mistake: "a write-out does not wait for the one before, which has some of its blocks",
     first: 2,
   },
@@ -86,10 +86,10 @@ export const commitBugs: readonly PlantedBug[] = [
   {
     name: "memory-of-pending-data-used-again",
     file: PENDING,
-    find: "const written = this.#inFlight.then(() => this.#write(runs));",
+    find: "const written = this.#inFlight.then(() => this.#write(runs, durable));",
     replace:
       "runs.forEach(({ slots }) => slots.forEach((run) => this.memory.release(run)));\n" +
-      "        const written = this.#inFlight.then(() => this.#write(runs));",
+      "        const written = this.#inFlight.then(() => this.#write(runs, durable));",
     mistake: "memory is given to other data before its own has been written",
     first: 2,
   },

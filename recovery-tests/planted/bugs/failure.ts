@@ -4,27 +4,27 @@ import type { PlantedBug } from "../bug.ts";
 export const failureBugs: readonly PlantedBug[] = [
   {
     name: "journal-sync-retried",
-    file: "journal/journal.js",
-    find: "await device.write(frame.chunks, this.#position);\n            await device.flush();",
+    file: "device/device.js",
+    find: "await device.write(chunks, offset);\n        await device.flush();",
     replace:
-      "await device.write(frame.chunks, this.#position);\n            await device.flush().catch(() => device.flush());",
+      "await device.write(chunks, offset);\n        await device.flush().catch(() => device.flush());",
     mistake: "a failed sync of the journal is tried once more",
     first: 9,
   },
   {
     name: "data-sync-retried",
     file: "host/pending.js",
-    find: "this.#flushing.then(() => this.#device.flush())",
-    replace: "this.#flushing.then(() => this.#device.flush().catch(() => this.#device.flush()))",
+    find: "this.#unflushed = false;\n        await this.#device.flush();",
+    replace:
+      "this.#unflushed = false;\n        await this.#device.flush().catch(() => this.#device.flush());",
     mistake: "a failed sync of the data is tried once more",
     first: 9,
   },
   {
     name: "failed-data-write-ignored",
     file: "host/pending.js",
-    find: "await this.#device.write(chunks, addressOf(this.#geometry, pblock));",
-    replace:
-      "await this.#device.write(chunks, addressOf(this.#geometry, pblock)).catch(() => undefined);",
+    find: "await this.#device.write(chunks, address);",
+    replace: "await this.#device.write(chunks, address).catch(() => undefined);",
     mistake: "data whose write failed counts as written",
     first: 8,
   },
@@ -47,9 +47,9 @@ export const failureBugs: readonly PlantedBug[] = [
   {
     name: "goes-on-after-a-failed-submit",
     file: "host/engine.js",
-    find: 'await this.device.write([image], addressOf(this.state.geometry, pblock));\n        }\n        catch (cause) {\n            throw this.health.fail("a data write", cause);',
+    find: 'await this.pending.writeNow([image], addressOf(this.state.geometry, pblock));\n        }\n        catch (cause) {\n            throw this.health.fail("a data write", cause);',
     replace:
-      "await this.device.write([image], addressOf(this.state.geometry, pblock));\n        }\n        catch (cause) {\n            throw cause;",
+      "await this.pending.writeNow([image], addressOf(this.state.geometry, pblock));\n        }\n        catch (cause) {\n            throw cause;",
     mistake: "a failed write of staged data is told to its caller, and the host goes on",
     first: 8,
   },

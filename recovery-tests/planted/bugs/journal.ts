@@ -2,30 +2,31 @@
 import type { PlantedBug } from "../bug.ts";
 
 const WRITER = "journal/journal.js";
+/** Frames are what is written durably; only what cannot do both in one call is simulated. */
+const DEVICE = "device/device.js";
 const READER = "journal/reader.js";
 
 export const journalBugs: readonly PlantedBug[] = [
   {
     name: "journal-not-flushed",
-    file: WRITER,
-    find: "await device.write(frame.chunks, this.#position);\n            await device.flush();",
-    replace: "await device.write(frame.chunks, this.#position);",
+    file: DEVICE,
+    find: "await device.write(chunks, offset);\n        await device.flush();",
+    replace: "await device.write(chunks, offset);",
     mistake: "a frame is written and not flushed",
   },
   {
     name: "journal-flush-not-awaited",
-    file: WRITER,
-    find: "await device.write(frame.chunks, this.#position);\n            await device.flush();",
-    replace:
-      "await device.write(frame.chunks, this.#position);\n            device.flush().catch(() => undefined);",
+    file: DEVICE,
+    find: "await device.write(chunks, offset);\n        await device.flush();",
+    replace: "await device.write(chunks, offset);\n        device.flush().catch(() => undefined);",
     mistake: "the journal's flush is begun and not waited for",
     first: 9,
   },
   {
     name: "journal-flush-before-write",
-    file: WRITER,
-    find: "await device.write(frame.chunks, this.#position);\n            await device.flush();",
-    replace: "await device.flush();\n            await device.write(frame.chunks, this.#position);",
+    file: DEVICE,
+    find: "await device.write(chunks, offset);\n        await device.flush();",
+    replace: "await device.flush();\n        await device.write(chunks, offset);",
     mistake: "flush and write of a frame are swapped",
   },
   {
