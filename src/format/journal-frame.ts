@@ -13,6 +13,7 @@
  *
  * A valid frame whose contents make no sense is damage, never the end of the journal.
  */
+import { viewOf } from "../base/bytes.ts";
 import { crc32c } from "../base/checksum.ts";
 import { BlockspaceError, isBlockspaceError } from "../base/errors.ts";
 import { MiB } from "../base/units.ts";
@@ -58,6 +59,8 @@ export const frameHeaderStruct: Struct<FrameHeader> = struct("journal frame head
   reserved2: { zero: 8 },
 });
 
+/** Where the checksum stands in a frame's header. */
+const CHECKSUM_AT = 4;
 /** The bytes before the part of a frame, or of a file header, that its checksum covers. */
 export const CHECKSUM_FROM = 8;
 
@@ -143,6 +146,7 @@ export function encodeFrame(
     );
   }
   const head = new Uint8Array(frameHeaderStruct.size);
+  const view = viewOf(head);
   const fields = {
     ...facts,
     magic: FRAME_MAGIC,
@@ -151,10 +155,10 @@ export function encodeFrame(
     flags: dataLength > 0 ? HAS_DATA : 0,
     commitsLength: commits.length,
   };
-  frameHeaderStruct.write(head, 0, fields);
+  frameHeaderStruct.write(head, 0, fields, view);
   let checksum = crc32c(commits, crc32c(head.subarray(CHECKSUM_FROM)));
   for (const chunk of data) checksum = crc32c(chunk, checksum);
-  frameHeaderStruct.write(head, 0, { ...fields, checksum });
+  view.setUint32(CHECKSUM_AT, checksum, true);
   const size = Math.ceil(length / alignment) * alignment;
   const padding = zeroes.subarray(0, size - length);
   return { chunks: [head, commits, ...data, padding], size, checksum };

@@ -16,6 +16,9 @@ export const UNWRITTEN = 0x8000;
 export const LENGTH_MASK = 0x7fff;
 const ENTRY_SIZE = 12;
 const SEAL_SIZE = 4;
+/** What an entry takes in memory. */
+const LEAF_ENTRY_BYTES = 14;
+const BRANCH_ENTRY_BYTES = 16;
 /** One edit splits an extent into three at most, before the node is split. */
 const SLACK = 2;
 
@@ -59,20 +62,24 @@ export function entriesPerNode(nodeSize: number): number {
   return Math.floor((nodeSize - SEAL_SIZE - nodeHeaderStruct.size) / ENTRY_SIZE);
 }
 
+/** Its arrays lie in one piece of memory: so many small ones would leave gaps between them. */
 export function newLeaf(capacity: number): Leaf {
   const room = capacity + SLACK;
+  const memory = new ArrayBuffer(room * LEAF_ENTRY_BYTES);
   return {
     level: 0,
     count: 0,
-    vblocks: new Float64Array(room),
-    pblocks: new Uint32Array(room),
-    lengths: new Uint16Array(room),
+    vblocks: new Float64Array(memory, 0, room),
+    pblocks: new Uint32Array(memory, 8 * room, room),
+    lengths: new Uint16Array(memory, 12 * room, room),
   };
 }
 
 export function newBranch(level: number, capacity: number): Branch {
   const room = capacity + SLACK;
-  return { level, count: 0, keys: new Float64Array(room), children: new Float64Array(room) };
+  const memory = new ArrayBuffer(room * BRANCH_ENTRY_BYTES);
+  const children = new Float64Array(memory, 8 * room, room);
+  return { level, count: 0, keys: new Float64Array(memory, 0, room), children };
 }
 
 export function isLeaf(node: MapNode): node is Leaf {
@@ -81,17 +88,18 @@ export function isLeaf(node: MapNode): node is Leaf {
 
 export function copyNode(node: MapNode): MapNode {
   if (isLeaf(node)) {
-    const { count, vblocks, pblocks, lengths } = node;
-    return {
-      level: 0,
-      count,
-      vblocks: vblocks.slice(),
-      pblocks: pblocks.slice(),
-      lengths: lengths.slice(),
-    };
+    const copy = newLeaf(node.vblocks.length - SLACK);
+    copy.count = node.count;
+    copy.vblocks.set(node.vblocks);
+    copy.pblocks.set(node.pblocks);
+    copy.lengths.set(node.lengths);
+    return copy;
   }
-  const { level, count, keys, children } = node;
-  return { level, count, keys: keys.slice(), children: children.slice() };
+  const copy = newBranch(node.level, node.keys.length - SLACK);
+  copy.count = node.count;
+  copy.keys.set(node.keys);
+  copy.children.set(node.children);
+  return copy;
 }
 
 /** The value of a node without its seal. */

@@ -20,6 +20,9 @@ export interface SegmentRecord {
   readonly vblocks: Float64Array;
 }
 
+/** Bytes of all columns. */
+const MEMORY_PER_BLOCK = 21;
+
 interface SegmentHeader {
   blocks: number;
   refsWidth: number;
@@ -40,24 +43,26 @@ export const segmentHeaderStruct: Struct<SegmentHeader> = struct("segment record
   reserved2: { zero: 2 },
 });
 
+/** Its columns lie in one piece of memory: so many small ones would leave gaps between them. */
 export function newSegmentRecord(blocks: number): SegmentRecord {
+  const memory = new ArrayBuffer(blocks * MEMORY_PER_BLOCK);
   return {
-    refs: new Uint32Array(blocks),
-    checksums: new Uint32Array(blocks),
-    written: new Uint8Array(blocks),
-    families: new Uint32Array(blocks),
-    vblocks: new Float64Array(blocks),
+    vblocks: new Float64Array(memory, 0, blocks),
+    refs: new Uint32Array(memory, 8 * blocks, blocks),
+    checksums: new Uint32Array(memory, 12 * blocks, blocks),
+    families: new Uint32Array(memory, 16 * blocks, blocks),
+    written: new Uint8Array(memory, 20 * blocks, blocks),
   };
 }
 
 export function copySegmentRecord(record: SegmentRecord): SegmentRecord {
-  return {
-    refs: record.refs.slice(),
-    checksums: record.checksums.slice(),
-    written: record.written.slice(),
-    families: record.families.slice(),
-    vblocks: record.vblocks.slice(),
-  };
+  const copy = newSegmentRecord(record.refs.length);
+  copy.vblocks.set(record.vblocks);
+  copy.refs.set(record.refs);
+  copy.checksums.set(record.checksums);
+  copy.families.set(record.families);
+  copy.written.set(record.written);
+  return copy;
 }
 
 /** The value of a segment record without its seal. */

@@ -14,7 +14,7 @@ export interface Scale {
     virtualSizes: readonly number[];
     /** Bytes of journal that opening after a crash finds. */
     tail: number;
-    /** Also a journal of records alone, which takes minutes to fill. */
+    /** Also a journal of records alone. */
     worstTail: boolean;
     /** Writes in a durable batch where amplification is counted. */
     batches: readonly number[];

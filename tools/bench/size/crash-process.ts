@@ -1,5 +1,6 @@
 /**
- * Fills a new store, makes a checkpoint, and writes a journal tail of a given length behind it.
+ * Fills a new store, makes a checkpoint, and writes a journal tail behind it: of a given length, or
+ * of as many commits as the host lets come together before it makes a checkpoint by itself.
  * Arguments: the store, the subvolume's size, the tail's length, writes in a batch.
  */
 import { argv } from "node:process";
@@ -8,6 +9,8 @@ import { randomFrom } from "../random.ts";
 
 const BLOCK = 4096;
 const FILLED = 10_000;
+/** A checkpoint is begun after 100,000. */
+const MOST_COMMITS = 98_000;
 
 const [size, tail, batch] = argv.slice(3).map(Number) as [number, number, number];
 const host = await Host.open(argv[2]!, {
@@ -32,7 +35,12 @@ for (let done = 0; done < FILLED; done += 1000) await write(1000);
 await host.checkpoint();
 await host.checkpoint();
 const before = host.statistics();
-while (host.statistics().journalBytes - before.journalBytes < tail) await write(batch);
+for (let written = 0, commits = 0; written < tail && commits < MOST_COMMITS;) {
+  await write(batch);
+  const { journalBytes, lastLsn } = host.statistics();
+  written = journalBytes - before.journalBytes;
+  commits = lastLsn - before.lastLsn;
+}
 if (host.statistics().checkpoints !== before.checkpoints) throw new Error("the tail was cut short");
 process.send!({});
 // Until it is killed.

@@ -22,7 +22,7 @@ interface Opening {
   recovery: Recovery;
 }
 
-/** What the tail is made of: batches with their data, or remap records alone. */
+/** What the tail is made of: batches with their data, or as many remap records as there can be. */
 const tails = [
   { name: "data and records", batch: 8, worst: false },
   { name: "records alone", batch: 1024, worst: true },
