@@ -3,7 +3,7 @@
  * each has been applied before the next block is asked for.
  */
 import type { SlotRun } from "../base/block-memory.ts";
-import { crc32c } from "../base/checksum.ts";
+import { blockChecksums } from "../base/checksum.ts";
 import type { JournalRecord } from "../format/records.ts";
 import type { State } from "../replay/state.ts";
 import type { Allocator } from "../space/allocator.ts";
@@ -51,7 +51,7 @@ function emitWrite(source: RecordSource, change: WriteChange, emit: Emit, data: 
         ? allocator.take(run.count - done)
         : { pblock: run.inPlace!, count: run.count };
       const slots = pending.put(target.pblock, image.subarray(at, at + target.count * blockSize));
-      const checksums = checksumsOf(pending, slots, target.count, blockSize);
+      const checksums = checksumsOf(pending, slots, blockSize);
       emit({ type: fresh ? "remap" : "convert", subvolume, vblock, ...target, checksums });
       data.push(...slots);
       done += target.count;
@@ -63,18 +63,10 @@ function emitWrite(source: RecordSource, change: WriteChange, emit: Emit, data: 
 function checksumsOf(
   { memory }: PendingData,
   slots: readonly SlotRun[],
-  count: number,
   blockSize: number,
 ): Uint32Array {
-  const sums = new Uint32Array(count);
-  let i = 0;
-  for (const run of slots) {
-    const bytes = memory.view(run);
-    for (let at = 0; at < bytes.length; at += blockSize) {
-      sums[i++] = crc32c(bytes.subarray(at, at + blockSize));
-    }
-  }
-  return sums;
+  const sums = slots.map((run) => blockChecksums(memory.view(run), blockSize));
+  return sums.length === 1 ? sums[0]! : Uint32Array.from(sums.flatMap((some) => [...some]));
 }
 
 function emitAllocation(source: RecordSource, change: AllocateChange, emit: Emit): void {

@@ -159,8 +159,9 @@ export class Transmission {
       this.#failed(request, began, held, error);
       return;
     }
-    // What has arrived goes on arriving in the same place.
-    carryOut(target, request, Buffer.from(payload))
+    // What is seen in the input does not stay there; what is longer never was.
+    const kept = payload.length > INPUT_BYTES ? payload : Buffer.from(payload);
+    carryOut(target, request, kept)
       .then(
         (reply) => this.#succeeded(request, began, held, reply),
         (error: unknown) => this.#failed(request, began, held, error),
