@@ -100,12 +100,15 @@ function readExtent(reading: Reading, at: number, pblock: number, count: number)
     let end = i + 1;
     while (end < count && !pending.has(pblock + end)) end++;
     const target = image.subarray((at + i) * blockSize, (at + end) * blockSize);
-    const run = { pblock: pblock + i, at: at + i, count: end - i };
+    // Spelled out: a spread object costs as much as the checksum.
+    const run = { pblock: pblock + i, at: at + i, count: end - i, checksums };
     if (device.readNow?.(target, addressOf(state.geometry, run.pblock)) === true) {
-      checkSums(reading, { ...run, checksums: checksums.subarray(i, end) });
+      run.checksums = checksums.subarray(i, end);
+      checkSums(reading, run);
     } else if (later) {
       // A copy: what the segment's record says may change before the blocks have been read.
-      later.push({ ...run, checksums: checksums.slice(i, end) });
+      run.checksums = checksums.slice(i, end);
+      later.push(run);
     } else {
       return false;
     }

@@ -52,7 +52,8 @@ function emitWrite(source: RecordSource, change: WriteChange, emit: Emit, data: 
         : { pblock: run.inPlace!, count: run.count };
       const slots = pending.put(target.pblock, image.subarray(at, at + target.count * blockSize));
       const checksums = checksumsOf(pending, slots, blockSize);
-      emit({ type: fresh ? "remap" : "convert", subvolume, vblock, ...target, checksums });
+      const { pblock, count } = target;
+      emit({ type: fresh ? "remap" : "convert", subvolume, vblock, pblock, count, checksums });
       data.push(...slots);
       done += target.count;
     }

@@ -96,6 +96,22 @@ export class Subvolume implements BlockSpace {
   }
 
   /**
+   * As {@link read} of so many bytes as `target` has, into `target`: for many small reads, whose
+   * memory would take longer to make and to collect than they do. When it is refused, `target` may
+   * hold anything; until it resolves, nobody else may write to it.
+   */
+  async readInto(target: Uint8Array, offset: number, options: WaitOptions = {}): Promise<void> {
+    checkBytes("target", target);
+    checkWait(options);
+    if (this.readNow(offset, target)) {
+      const turn = this.#engine.yieldNowAndThen();
+      if (turn) await turn;
+    } else {
+      target.set(await this.read(offset, target.length, options));
+    }
+  }
+
+  /**
    * Writes `data` at `offset` as one commit: visible when it resolves, durable after the next
    * `flush`. The bytes must stay as they are until it resolves.
    *

@@ -333,3 +333,49 @@ describe("the bytes of a write", () => {
     await host.close();
   });
 });
+
+describe("readInto", () => {
+  it("gives what read gives, wherever it begins and ends", async () => {
+    const next = seededNumbers(31);
+    const { host, disk } = await start(64 * B);
+    const model = Buffer.alloc(64 * B);
+    const expectSame = async (at: number, length: number): Promise<void> => {
+      const target = Buffer.alloc(length, 9);
+      await disk.readInto(target, at);
+      expectBytes(target, model.subarray(at, at + length));
+    };
+    await disk.preallocate(40 * B, 8 * B);
+    for (let step = 0; step < 300; step++) {
+      if (step % 7 === 0) {
+        const data = Buffer.alloc(1 + next(5 * B), 1 + (step % 250));
+        const at = next(model.length - data.length);
+        // Not awaited: a read sees every write submitted before it.
+        const written = disk.write(at, data);
+        model.set(data, at);
+        await expectSame(Math.floor(at / B) * B, B);
+        await written;
+      }
+      if (step % 60 === 30) await host.checkpoint();
+      const at = next(64) * B;
+      await expectSame(at, Math.min(model.length - at, next(6) * B));
+      const odd = next(model.length);
+      await expectSame(odd, next(Math.min(model.length - odd, 3 * B)));
+    }
+    await host.close();
+  });
+
+  it("is refused like read, and for a target that is none", async () => {
+    const { host, disk } = await start(8 * B);
+    const beyond = await refusal(() => disk.readInto(Buffer.alloc(B + 1), 7 * B));
+    expect(beyond).toMatchObject({ code: "ERANGE", subvolume: "disk" });
+    const none = "memory" as unknown as Uint8Array;
+    expect(await refusal(() => disk.readInto(none, 0))).toMatchObject({ code: "EINVAL" });
+    const signal = AbortSignal.abort();
+    const aborted = await refusal(() => disk.readInto(Buffer.alloc(B), 0, { signal }));
+    expect(aborted).toMatchObject({ code: "ECANCELED" });
+    await host.close();
+    expect(await refusal(() => disk.readInto(Buffer.alloc(B), 0))).toMatchObject({
+      code: "ECLOSED",
+    });
+  });
+});

@@ -8,10 +8,15 @@ import { type OpenPageStore, PAGE, type PageStore, type Reading, RUN } from "./p
 /** Of the working set's size, so that the log comes round and the cleaner has its part. */
 const CAPACITY_FACTOR = 4;
 
+const READS_AT_ONCE = 32;
+
 class BlockspacePages implements PageStore {
   readonly version: string;
   readonly #host: Host;
   readonly #disk: Subvolume;
+  /** For as many reads as are under way at once. */
+  readonly #targets = Array.from({ length: READS_AT_ONCE }, () => Buffer.alloc(PAGE));
+  #next = 0;
 
   constructor(host: Host, disk: Subvolume, version: string) {
     this.#host = host;
@@ -35,8 +40,10 @@ class BlockspacePages implements PageStore {
     await Promise.all([...writes, this.#disk.flush()]);
   }
 
-  read(page: number): Reading {
-    return this.#disk.read(page * PAGE, PAGE);
+  async read(page: number): Promise<Uint8Array> {
+    const target = this.#targets[this.#next++ % this.#targets.length]!;
+    await this.#disk.readInto(target, page * PAGE);
+    return target;
   }
 
   readRun(first: number): Reading {
