@@ -5,23 +5,19 @@
  */
 import { KiB } from "./units.ts";
 
+const SLAB_BYTES: number = 64 * KiB;
+/** What is longer is worth memory of its own. */
+const MOST_BYTES: number = 8 * KiB;
+
 export class Slab {
-  readonly #slabBytes: number;
-  readonly #mostBytes: number;
   #memory: Buffer = Buffer.alloc(0);
   #used = 0;
 
-  /** Pieces of `slabBytes`; what is longer than `mostBytes` is worth memory of its own. */
-  constructor(slabBytes: number = 64 * KiB, mostBytes: number = 8 * KiB) {
-    this.#slabBytes = slabBytes;
-    this.#mostBytes = mostBytes;
-  }
-
   /** A buffer of `length` bytes, not zeroed. */
   take(length: number): Buffer {
-    if (length > this.#mostBytes) return Buffer.allocUnsafeSlow(length);
+    if (length > MOST_BYTES) return Buffer.allocUnsafeSlow(length);
     if (this.#used + length > this.#memory.length) {
-      this.#memory = Buffer.allocUnsafeSlow(this.#slabBytes);
+      this.#memory = Buffer.allocUnsafeSlow(SLAB_BYTES);
       this.#used = 0;
     }
     this.#used += length;
