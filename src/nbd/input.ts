@@ -8,7 +8,10 @@
 import type { Duplex } from "node:stream";
 import { KiB } from "../base/units.ts";
 
-/** Bytes that may wait before the stream is paused; what fits into it can be seen as a whole. */
+/**
+ * While the stream is paused, at least so many bytes wait: what is not longer can be seen as a
+ * whole, and nobody waits for the rest of it in vain.
+ */
 export const INPUT_BYTES: number = 256 * KiB;
 /** With less room than this behind what waits, it is moved to the start. */
 const LEAST_ROOM: number = 64 * KiB;
@@ -97,7 +100,7 @@ export class Input {
   /** Goes on behind the next `count` bytes, which must be here. */
   pass(count: number): void {
     this.#start += count;
-    if (this.#isPaused && this.available < INPUT_BYTES / 2) this.#resume();
+    if (this.#isPaused && this.available < INPUT_BYTES) this.#resume();
   }
 
   /** A copy of the next `count` bytes, which must be here. */

@@ -1,6 +1,7 @@
 /** The bytes that arrive, in whatever pieces, come out as they went in, however they are taken. */
+import { PassThrough } from "node:stream";
 import { describe, expect, it } from "vitest";
-import { Input } from "../../src/nbd/input.ts";
+import { Input, INPUT_BYTES } from "../../src/nbd/input.ts";
 import { seededNumbers } from "../device/scratch.ts";
 import { pattern } from "./served-store.ts";
 import { streamPair } from "./stream-pair.ts";
@@ -72,6 +73,25 @@ describe("Input", () => {
       }
     },
   );
+
+  it("asks for more as soon as less waits than can be seen as a whole", () => {
+    // A request of 250 KiB behind small ones was never read to its end: the stream had been paused,
+    // and was to go on only when half of what waited had been taken, the first part of it included.
+    const stream = new PassThrough();
+    const input = new Input();
+    input.endWith(stream);
+    while (input.available < INPUT_BYTES) input.arrived(Math.min(65_536, input.room().length));
+    let resumed = 0;
+    stream.resume = () => {
+      resumed++;
+      return stream;
+    };
+    input.pass(input.available - INPUT_BYTES);
+    expect(resumed).toBe(0);
+    input.pass(1);
+    expect(resumed).toBe(1);
+    expect(input.arrived(0)).toBe(true);
+  });
 
   it("asks for no more when much waits", () => {
     const input = new Input();
