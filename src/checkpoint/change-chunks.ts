@@ -8,12 +8,12 @@
  * not keep the event loop for long either.
  */
 import { viewOf } from "../base/bytes.ts";
-import { MiB } from "../base/units.ts";
+import { KiB } from "../base/units.ts";
 import { CHECKPOINT_KEY_BYTES, encodeKey } from "../format/checkpoint-key.ts";
 import type { Change } from "./environment.ts";
 
-const CHUNK_BYTES: number = MiB;
-const CHUNK_CHANGES = 1024;
+const CHUNK_BYTES: number = 256 * KiB;
+const CHUNK_CHANGES = 256;
 const HEAD_BYTES: number = CHECKPOINT_KEY_BYTES + 4;
 const REMOVED = -1;
 

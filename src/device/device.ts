@@ -34,6 +34,12 @@ export interface Device {
    * that has none need not offer it. A failure is one of a flush.
    */
   writeThrough?(chunks: readonly Uint8Array[], offset: number): Promise<void>;
+  /**
+   * As `writeThrough`, but it keeps the calling thread until it is done; `false`, with nothing
+   * written, when that cannot be had (yet). For a medium that answers in less time than a way
+   * through the thread pool takes.
+   */
+  writeThroughNow?(chunks: readonly Uint8Array[], offset: number): boolean;
   flush(): Promise<void>;
   discard(offset: number, length: number): Promise<void>;
   close(): Promise<void>;

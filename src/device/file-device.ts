@@ -43,6 +43,8 @@ export class FileDevice implements Device {
   readonly #cachedRead: CachedRead | undefined;
   /** A descriptor whose writes are durable when they return, once it was asked for. */
   #through: Promise<number> | undefined;
+  /** The same, as soon as it is open. */
+  #throughNow: number | undefined;
   #running = 0;
   #whenIdle: (() => void) | undefined;
   #closed: Promise<void> | undefined;
@@ -117,8 +119,7 @@ export class FileDevice implements Device {
   }
 
   async #write(fd: number, chunks: readonly Uint8Array[], offset: number): Promise<void> {
-    const length = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
-    await this.#perform("write", offset, length, () => writeAll(fd, chunks, offset));
+    await this.#perform("write", offset, lengthOf(chunks), () => writeAll(fd, chunks, offset));
   }
 
   /**
@@ -127,8 +128,23 @@ export class FileDevice implements Device {
    */
   async writeThrough(chunks: readonly Uint8Array[], offset: number): Promise<void> {
     const fd = await (this.#through ??= this.#openThrough());
+    if (fd !== this.#fd) this.#throughNow = fd;
     await this.#write(fd, chunks, offset);
     if (fd === this.#fd) await this.flush();
+  }
+
+  /** Not before a `writeThrough` has opened the descriptor. */
+  writeThroughNow(chunks: readonly Uint8Array[], offset: number): boolean {
+    if (this.#closed) throw closedError(this.path);
+    const length = lengthOf(chunks);
+    checkWithin(this, offset, length);
+    if (this.#throughNow === undefined) return false;
+    try {
+      writeAllNow(this.#throughNow, chunks, offset);
+    } catch (error) {
+      throw ioError(`write of ${this.path}`, { path: this.path, offset, length }, error);
+    }
+    return true;
   }
 
   async flush(): Promise<void> {
@@ -255,6 +271,21 @@ async function writeAll(fd: number, chunks: readonly Uint8Array[], offset: numbe
     position += count;
     rest = without(rest, count);
   }
+}
+
+function writeAllNow(fd: number, chunks: readonly Uint8Array[], offset: number): void {
+  let rest = chunks.filter((chunk) => chunk.length > 0);
+  let position = offset;
+  while (rest.length > 0) {
+    const count = fs.writevSync(fd, rest.slice(0, MAX_CHUNKS), position);
+    if (count === 0) throw new Error(`the system took nothing at ${position}`);
+    position += count;
+    rest = without(rest, count);
+  }
+}
+
+function lengthOf(chunks: readonly Uint8Array[]): number {
+  return chunks.reduce((sum, chunk) => sum + chunk.length, 0);
 }
 
 /** What is left of `chunks` after their first `count` bytes. */

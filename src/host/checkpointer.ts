@@ -36,7 +36,8 @@ export class Checkpointer {
   readonly #parts: CheckpointerParts;
   readonly #environments: Environments;
   #running: Promise<void> | undefined;
-  #journalBytesAtFreeze = 0;
+  /** What the journal had written when it held all that the last checkpoint holds. */
+  #journalBytesBefore = 0;
   /** Checkpoints since the host was opened. */
   count = 0;
   /** Called when a checkpoint is durable. */
@@ -52,9 +53,9 @@ export class Checkpointer {
     return this.#environments.lsn;
   }
 
-  /** Journal bytes written since the last checkpoint began. */
+  /** Journal bytes written behind the last checkpoint. */
   get journalBytesSince(): number {
-    return this.#parts.journal.bytesWritten - this.#journalBytesAtFreeze;
+    return this.#parts.journal.bytesWritten - this.#journalBytesBefore;
   }
 
   /** Makes a checkpoint; joins the one that is running, if one is. */
@@ -99,8 +100,8 @@ export class Checkpointer {
     const written = pending.writeOut();
     written.catch(() => undefined);
     const frozen = state.freeze();
-    this.#journalBytesAtFreeze = journal.bytesWritten;
     const journalChecksum = await sealed;
+    this.#journalBytesBefore = journal.bytesWritten;
     await written;
     await pending.flush();
     const { newest } = environments;

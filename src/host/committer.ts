@@ -6,6 +6,10 @@
  *
  * A batch with little data carries it in its frame, so that one flush suffices. A batch with much
  * data, or whose data was written to its place before, has the data device flushed first.
+ *
+ * A small batch that one caller waits for is written in place where the disk is quick (`pace.ts`):
+ * two ways between threads cost as much as the disk does. Where several wait, the event loop has
+ * better things to do meanwhile.
  */
 import type { SlotRun } from "../base/block-memory.ts";
 import { ByteWriter } from "../format/byte-writer.ts";
@@ -29,8 +33,8 @@ interface Batch {
   dataBlocks: number;
   /** Some of its data is on the data device, or on its way there, and must be flushed first. */
   direct: boolean;
-  /** Somebody waits for it, so it goes out although it is not full. */
-  wanted: boolean;
+  /** So many wait for it; one is enough that it goes out although it is not full. */
+  waiting: number;
   /** The write-out of its data, begun when it was sealed. */
   written: Promise<void> | undefined;
   /** Resolves with the checksum of its frame when it is durable. */
@@ -43,6 +47,8 @@ export interface CommitterParts {
   pending: PendingData;
   health: Health;
   blockSize: number;
+  /** A small batch that one caller waits for may keep the event loop, where the disk is quick. */
+  mayBlock: boolean;
 }
 
 export class Committer {
@@ -105,13 +111,6 @@ export class Committer {
     }
   }
 
-  /** Data of the open batch is being written to its place ahead of the batch. */
-  dataWentAhead(): void {
-    if (this.#open.dataBlocks === 0) return;
-    this.#open.direct = true;
-    this.#dropData(this.#open);
-  }
-
   /** Closes the open batch at this moment; what is added from now on is in the next one. */
   seal(): void {
     const batch = this.#open;
@@ -134,7 +133,7 @@ export class Committer {
       this.#parts.health.checkWritable();
       return;
     }
-    batch.wanted = true;
+    batch.waiting++;
     this.#start();
     await batch.done;
   }
@@ -160,9 +159,9 @@ export class Committer {
   /** Sends batches out until nobody waits for more; a failure is told to all who wait. */
   async #run(): Promise<void> {
     try {
-      // Writers that run in this turn of the event loop join the batch before it is sealed.
-      await Promise.resolve();
-      while (this.#sealed.length > 0 || this.#open.wanted) {
+      while (this.#sealed.length > 0 || this.#open.waiting > 0) {
+        // Who writes in this turn of the event loop joins the batch before it is sealed.
+        await new Promise(setImmediate);
         if (this.#sealed.length === 0) this.seal();
         const batch = this.#sealed[0]!;
         await this.#send(batch);
@@ -193,7 +192,7 @@ export class Committer {
   }
 
   async #send(batch: Batch): Promise<void> {
-    const { journal, pending, health } = this.#parts;
+    const { journal, pending, health, mayBlock } = this.#parts;
     await this.#ready;
     health.checkWritable();
     if (batch.direct) {
@@ -205,6 +204,7 @@ export class Committer {
       commits: batch.commits,
       bytes: batch.writer.view(),
       data: batch.data.map((run) => pending.memory.view(run)),
+      mayBlock: mayBlock && batch.waiting === 1 && !batch.direct,
     });
     this.#dropData(batch);
     batch.writer.truncate(0);
@@ -227,7 +227,7 @@ function newBatch(firstLsn: number, writer: ByteWriter = new ByteWriter()): Batc
     data: [],
     dataBlocks: 0,
     direct: false,
-    wanted: false,
+    waiting: 0,
     written: undefined,
     done,
     settle,

@@ -64,6 +64,8 @@ export interface EngineParts {
   environments: Environments;
   openEnvironment: OpenEnvironment;
   limits: Limits;
+  /** See the option. */
+  blockingCommits: boolean;
   readOnly: boolean;
   world: World;
 }
@@ -108,7 +110,8 @@ export class Engine {
     this.pending = new PendingData(device, state.geometry, parts.limits.maxDirty, isLive);
     const { pending, health } = this;
     const { blockSize } = state.geometry;
-    this.committer = new Committer({ journal, pending, health, blockSize }, state.lsn);
+    const mayBlock = parts.blockingCommits;
+    this.committer = new Committer({ journal, pending, health, blockSize, mayBlock }, state.lsn);
     this.releaser = new Releaser(this);
     const { committer, releaser } = this;
     const shared = { ...parts, committer, pending, health, releaser };
@@ -279,7 +282,6 @@ export class Engine {
   /** Writes all pending data to its place; a failure is final. */
   async writeOut(): Promise<void> {
     try {
-      this.committer.dataWentAhead();
       await this.pending.writeOut();
     } catch (cause) {
       throw this.health.fail("a data write", cause);

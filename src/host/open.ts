@@ -97,7 +97,15 @@ export async function openStore(
     if (!readOnly) checkWritable(superblock);
     const device = await openData(parts, superblock, readOnly ? "read" : "write");
     closers.push(() => device.close());
-    const engine = await startEngine({ parts, superblock, device, limits, readOnly, closers });
+    const engine = await startEngine({
+      parts,
+      superblock,
+      device,
+      limits,
+      blockingCommits: options.blockingCommits ?? true,
+      readOnly,
+      closers,
+    });
     const uuid = formatUuid(superblock.uuid);
     return { path: parts.directory.path, uuid, ...engine, close: () => closeAll(closers) };
   } catch (error) {
@@ -151,12 +159,13 @@ interface Start {
   superblock: Superblock;
   device: Device;
   limits: ReturnType<typeof limitsOf>;
+  blockingCommits: boolean;
   readOnly: boolean;
   closers: (() => Promise<void>)[];
 }
 
 async function startEngine(start: Start): Promise<Pick<OpenedHost, "engine" | "recovery">> {
-  const { parts, superblock, device, limits, readOnly, closers } = start;
+  const { parts, superblock, device, limits, blockingCommits, readOnly, closers } = start;
   const identity = {
     storeId: superblock.uuid.subarray(0, 8),
     alignment: superblock.journalAlignment,
@@ -189,6 +198,7 @@ async function startEngine(start: Start): Promise<Pick<OpenedHost, "engine" | "r
     environments,
     openEnvironment,
     limits,
+    blockingCommits,
     readOnly,
     world: parts.world ?? realWorld,
   });

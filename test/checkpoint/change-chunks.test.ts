@@ -30,7 +30,7 @@ describe("chunks of changes", () => {
     expect([...packChanges(changes)].flatMap(unpack)).toEqual(changes);
   });
 
-  it("are of at most a MiB, unless one value alone is more", () => {
+  it("are of at most 256 KiB, unless one value alone is more", () => {
     const large = put(1, 1, 3 * 2 ** 20);
     const changes = [
       put(1, 0, 10),
@@ -38,14 +38,15 @@ describe("chunks of changes", () => {
       ...Array.from({ length: 600 }, (_, i) => put(2, i, 4000)),
     ];
     const sizes = Array.from(packChanges(changes), (chunk) => chunk.length);
-    expect(sizes.filter((size) => size > 2 ** 20)).toEqual([large.value!.length + 12]);
-    expect(sizes.length).toBe(5);
+    expect(sizes.filter((size) => size > 2 ** 18)).toEqual([large.value!.length + 12]);
+    // 65 values of 4,012 bytes, with their keys, fit into one.
+    expect(sizes.length).toBe(2 + Math.ceil(600 / 65));
   });
 
-  it("are of at most 1,024 changes", () => {
-    const removals = Array.from({ length: 2049 }, (_, i) => remove(1, i));
+  it("are of at most 256 changes", () => {
+    const removals = Array.from({ length: 513 }, (_, i) => remove(1, i));
     expect(Array.from(packChanges(removals), (chunk) => unpack(chunk).length)).toEqual([
-      1024, 1024, 1,
+      256, 256, 1,
     ]);
   });
 

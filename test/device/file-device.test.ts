@@ -69,6 +69,48 @@ describe("a read at once", () => {
   });
 });
 
+describe("a durable write at once", () => {
+  it("is to be had once the descriptor for it is open, and is there for every reader", async () => {
+    const device = keep(await sparse(20_000));
+    const chunks = [pattern(5000), new Uint8Array(0), pattern(3000)];
+    expect(device.writeThroughNow(chunks, 100)).toBe(false);
+    await device.writeThrough([pattern(10)], 0);
+    expect(device.writeThroughNow(chunks, 100)).toBe(true);
+    const whole = (await readFile(path())).subarray(100, 8100);
+    expect(Buffer.compare(whole, Buffer.concat(chunks))).toBe(0);
+  });
+
+  it("asks for the rest of what the system cuts short", async () => {
+    const device = keep(await sparse(20_000));
+    await device.writeThrough([pattern(10)], 0);
+    const real = fs.writevSync;
+    const writev = vi.spyOn(fs, "writevSync").mockImplementation((fd, views, position) => {
+      const [first] = views as Uint8Array[];
+      return real(fd, [first!.subarray(0, 999)], position);
+    });
+    const chunks = [pattern(5000), pattern(3000)];
+    expect(device.writeThroughNow(chunks, 100)).toBe(true);
+    expect(writev.mock.calls.length).toBeGreaterThan(8);
+    const whole = (await readFile(path())).subarray(100, 8100);
+    expect(Buffer.compare(whole, Buffer.concat(chunks))).toBe(0);
+  });
+
+  it("is refused beyond the end, and after the end; what the system says is the cause", async () => {
+    const device = await sparse(8192);
+    await device.writeThrough([pattern(10)], 0);
+    expect(() => device.writeThroughNow([pattern(2)], 8191)).toThrow(/^ERANGE/);
+    const full = Object.assign(new Error("no space"), { code: "ENOSPC" });
+    vi.spyOn(fs, "writevSync").mockImplementationOnce(() => {
+      throw full;
+    });
+    expect(() => device.writeThroughNow([pattern(2)], 0)).toThrow(
+      expect.objectContaining({ code: "EIO", cause: full, offset: 0, length: 2 }),
+    );
+    await device.close();
+    expect(() => device.writeThroughNow([pattern(2)], 0)).toThrow(/^EIO/);
+  });
+});
+
 describe("transfers that the system cuts short", () => {
   it("asks for the rest of a read", async () => {
     await writeFile(path(), pattern(10_000));

@@ -35,7 +35,8 @@ export function batchOf(firstLsn: number, marks: readonly number[], data = 0): O
   const writer = new ByteWriter();
   for (const mark of marks) writeCommit(writer, [{ type: "resize", subvolume: 1, size: mark }]);
   const bytes = writer.view().slice();
-  return { firstLsn, commits: marks.length, bytes, data: data > 0 ? [dataOf(firstLsn, data)] : [] };
+  const blocks = data > 0 ? [dataOf(firstLsn, data)] : [];
+  return { firstLsn, commits: marks.length, bytes, data: blocks, mayBlock: false };
 }
 
 /** The data that travels with the batch that begins with this LSN. */

@@ -8,8 +8,8 @@ export const commitBugs: readonly PlantedBug[] = [
   {
     name: "acknowledged-before-the-flush",
     file: COMMITTER,
-    find: "batch.wanted = true;\n        this.#start();\n        await batch.done;",
-    replace: "batch.wanted = true;\n        this.#start();",
+    find: "batch.waiting++;\n        this.#start();\n        await batch.done;",
+    replace: "batch.waiting++;\n        this.#start();",
     mistake: "those who wait for a batch are told before it is durable",
   },
   {
