@@ -16,6 +16,7 @@ import { kinds } from "../format/checkpoint-values.ts";
 import { CLOSING_ID, encodeClosing } from "../format/closing-record.ts";
 import { packChanges } from "./change-chunks.ts";
 import type { Change, Closing } from "./environment.ts";
+import { type CommitFlag, lower, newCommitFlag, raise } from "./exit-guard.ts";
 import type { LmdbOptions } from "./lmdb-files.ts";
 
 type Message =
@@ -31,6 +32,8 @@ export class LmdbCommitter {
   #worker: Worker | undefined;
   /** Ends the wait for an answer; `undefined` when none is awaited. */
   #answer: ((error?: Error) => void) | undefined;
+  /** Raised while the thread commits. */
+  readonly #flag: CommitFlag = newCommitFlag();
   /** Why the thread is no more. */
   #death: Error | undefined;
 
@@ -51,8 +54,10 @@ export class LmdbCommitter {
         await this.#send(worker, { chunk }, [chunk.buffer], bytes);
       }
       const record = { key: encodeKey(kinds.closing, CLOSING_ID), value: encodeClosing(closing()) };
+      raise(this.#flag);
       await this.#send(worker, { reset, closing: record }, [], bytes);
     } finally {
+      lower(this.#flag);
       worker.unref();
     }
   }
@@ -83,7 +88,7 @@ export class LmdbCommitter {
   #start(): Worker {
     const worker = new Worker(new URL("./lmdb-worker.js", import.meta.url), {
       name: "blockspace checkpoint",
-      workerData: { options: this.#options },
+      workerData: { options: this.#options, flag: this.#flag },
       execArgv: [],
     });
     worker.on("message", (answer: Answer) =>

@@ -17,6 +17,9 @@ const HEAD_BYTES = KEY_BYTES + 4;
 
 const db = open(workerData.options);
 
+/** Held at 1 by the main thread while a commit is to be waited for; see `exit-guard.ts`. */
+const flag = workerData.flag;
+
 /** @type {Uint8Array[]} */
 let chunks = [];
 
@@ -60,5 +63,10 @@ parentPort.on("message", (message) => {
     parentPort.postMessage({ done: true });
   } catch (error) {
     parentPort.postMessage({ done: false, error });
+  } finally {
+    if (message.closing) {
+      Atomics.store(flag, 0, 0);
+      Atomics.notify(flag, 0);
+    }
   }
 });

@@ -1,0 +1,61 @@
+/**
+ * A process that ends while a checkpoint commits does end, whichever way, and what it committed is
+ * whole. Node stops threads between two steps of their JavaScript; lmdb then waited forever for a
+ * transaction that nobody was left to end, and the process stayed and kept the store's lock.
+ */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { lower, newCommitFlag, raise } from "../../src/checkpoint/exit-guard.ts";
+import { lmdbEnvironments } from "../../src/checkpoint/lmdb-environment.ts";
+import { naiveClosing } from "./naive-closing.ts";
+
+const program = fileURLToPath(new URL("./exit-while-committing.ts", import.meta.url));
+/** Long enough for the slowest machine, and nothing that a test asserts. */
+const STUCK_MS = 60_000;
+
+let directory: string;
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), "blockspace-test-"));
+});
+afterEach(async () => {
+  await rm(directory, { recursive: true });
+});
+
+describe("a process that ends while it commits", () => {
+  it.each([
+    ["exit", 1, 7],
+    ["exit", 20, 7],
+    ["throw", 1, 1],
+    ["throw", 20, 1],
+  ])("does end: %s after %i ms", { timeout: 2 * STUCK_MS }, async (way, delay, code) => {
+    const options = ["--import", "tsx", program, directory, way, String(delay)];
+    const child = spawn(process.execPath, options, { stdio: "ignore", timeout: STUCK_MS });
+    // A process that had to be killed has no code.
+    expect(await once(child, "exit")).toEqual([code, null]);
+    const environment = await lmdbEnvironments(directory)("a");
+    expect(environment.closing()).toMatchObject({ epoch: 1, count: 60_000 });
+    expect(environment.closing()).toMatchObject(naiveClosing(environment, [1]));
+    await environment.close();
+  });
+});
+
+describe("the guard", () => {
+  it("listens for the end of the process only while somebody commits", () => {
+    const before = process.listenerCount("exit");
+    const flags = [newCommitFlag(), newCommitFlag()];
+    for (let round = 0; round < 3; round++) {
+      for (const flag of flags) raise(flag);
+      expect(process.listenerCount("exit")).toBe(before + 1);
+      lower(flags[0]!);
+      lower(flags[0]!);
+      expect(process.listenerCount("exit")).toBe(before + 1);
+      lower(flags[1]!);
+      expect(process.listenerCount("exit")).toBe(before);
+    }
+  });
+});
