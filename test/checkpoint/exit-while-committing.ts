@@ -13,12 +13,14 @@ function end(): void {
   throw new Error("meant to be thrown");
 }
 
-const real = Worker.prototype.postMessage;
-Worker.prototype.postMessage = function (message: unknown, ...rest: []) {
+type Post = (this: Worker, message: unknown, ...rest: unknown[]) => void;
+const real = Reflect.get(Worker.prototype, "postMessage") as Post;
+const post: Post = function (message, ...rest) {
   real.call(this, message, ...rest);
   const commits = typeof message === "object" && message !== null && "closing" in message;
   if (commits) setTimeout(end, Number(delay));
 };
+Reflect.set(Worker.prototype, "postMessage", post);
 
 const environment = await lmdbEnvironments(directory)("a");
 const changes = Array.from({ length: 60_000 }, (_, i) => put(1, i, 500));
