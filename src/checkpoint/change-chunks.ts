@@ -1,7 +1,7 @@
 /**
  * The changes of a commit on their way to the thread that writes them: packed into chunks of
- * bounded size, whose memory is handed over instead of copied. A chunk is read by `lmdb-worker.js`
- * and never stored.
+ * bounded size, whose memory is handed over instead of copied, and comes back to be filled again.
+ * A chunk is read by `lmdb-worker.js` and never stored.
  *
  * One change is the key (8 bytes), the length of the value (i32 little-endian, -1 to remove it) and
  * the value. The number of changes in a chunk is bounded as well, so that a chunk of removals does
@@ -17,8 +17,14 @@ const CHUNK_CHANGES = 256;
 const HEAD_BYTES: number = CHECKPOINT_KEY_BYTES + 4;
 const REMOVED = -1;
 
-/** Packs the changes one chunk at a time; nothing is read ahead of the chunk that is asked for. */
-export function* packChanges(changes: Iterable<Change>): Generator<Uint8Array<ArrayBuffer>> {
+/**
+ * Packs the changes one chunk at a time; nothing is read ahead of the chunk that is asked for.
+ * `spare` has memory for a chunk, if there is some; it is taken from there.
+ */
+export function* packChanges(
+  changes: Iterable<Change>,
+  spare: ArrayBuffer[] = [],
+): Generator<Uint8Array<ArrayBuffer>> {
   let chunk = new Uint8Array(0);
   let view = viewOf(chunk);
   let used = 0;
@@ -27,7 +33,7 @@ export function* packChanges(changes: Iterable<Change>): Generator<Uint8Array<Ar
     const size = HEAD_BYTES + (value?.length ?? 0);
     if (used + size > chunk.length || count === CHUNK_CHANGES) {
       if (used > 0) yield chunk.subarray(0, used);
-      chunk = new Uint8Array(Math.max(CHUNK_BYTES, size));
+      chunk = memoryFor(size, spare);
       view = viewOf(chunk);
       used = 0;
       count = 0;
@@ -39,4 +45,10 @@ export function* packChanges(changes: Iterable<Change>): Generator<Uint8Array<Ar
     count++;
   }
   if (used > 0) yield chunk.subarray(0, used);
+}
+
+function memoryFor(size: number, spare: ArrayBuffer[]): Uint8Array<ArrayBuffer> {
+  const buffer = spare.pop();
+  if (buffer && buffer.byteLength >= size) return new Uint8Array(buffer);
+  return new Uint8Array(Math.max(CHUNK_BYTES, size));
 }

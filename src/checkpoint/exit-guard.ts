@@ -4,7 +4,8 @@
  * A process that calls `process.exit`, or dies of an exception, has Node stop its worker threads
  * wherever their JavaScript is. Within a transaction of lmdb that is fatal: taking the environment
  * down, lmdb waits for the transaction's lock, which nobody is left to release. The process would
- * never end, and keep the lock of the store. So it ends when the transaction has.
+ * never end, and keep the lock of the store. So it ends when the transaction has: one that still
+ * waits for changes is given up, one that is becoming durable is waited for.
  *
  * (A worker thread of the embedding program that opens a store and is then terminated runs no such
  * handler.)
@@ -16,17 +17,18 @@ export type CommitFlag = Int32Array<SharedArrayBuffer>;
 /** A disk that does not answer for so long is given up. */
 const MOST_MS = 60_000;
 
-const held = new Set<CommitFlag>();
+/** By the flag that is raised: gives its commit up. */
+const held = new Map<CommitFlag, () => void>();
 
 export function newCommitFlag(): CommitFlag {
   return new Int32Array(new SharedArrayBuffer(4));
 }
 
-/** The thread is about to be told to commit. */
-export function raise(flag: CommitFlag): void {
+/** The thread is about to begin; `giveUp` is called when the process ends before it is done. */
+export function raise(flag: CommitFlag, giveUp: () => void): void {
   Atomics.store(flag, 0, 1);
   if (held.size === 0) process.on("exit", waitForAll);
-  held.add(flag);
+  held.set(flag, giveUp);
 }
 
 /** It has answered, or is no more. */
@@ -36,5 +38,6 @@ export function lower(flag: CommitFlag): void {
 }
 
 function waitForAll(): void {
-  for (const flag of held) Atomics.wait(flag, 0, 1, MOST_MS);
+  for (const giveUp of held.values()) giveUp();
+  for (const flag of held.keys()) Atomics.wait(flag, 0, 1, MOST_MS);
 }

@@ -3,9 +3,7 @@
  *
  * The thread is started by the first commit and ended by `close`; it keeps the process alive only
  * while a commit runs. Chunks are sent one by one, each after the answer to the one before, so that
- * the event loop turns in between and no more than one chunk is on its way. The thread holds all of
- * them until the commit, since a synchronous transaction cannot wait for messages: a commit needs
- * the memory of its changes once more, outside the JavaScript heap.
+ * the event loop turns in between and a commit needs the memory of one chunk, whatever its size.
  */
 import { statfs } from "node:fs/promises";
 import { Worker } from "node:worker_threads";
@@ -20,8 +18,11 @@ import { type CommitFlag, lower, newCommitFlag, raise } from "./exit-guard.ts";
 import type { LmdbOptions } from "./lmdb-files.ts";
 
 type Message =
-  { chunk: Uint8Array } | { reset: boolean; closing: { key: Uint8Array; value: Uint8Array } };
-type Answer = { done: true } | { done: false; error: Error };
+  | { begin: { reset: boolean } }
+  | { chunk: Uint8Array }
+  | { closing: { key: Uint8Array; value: Uint8Array } }
+  | { abandoned: true };
+type Answer = { buffer: ArrayBuffer } | { done: true } | { done: false; error: Error };
 
 /** What a commit writes beside its values: less than that left means that the disk was full. */
 const SLACK_BYTES: number = MiB;
@@ -34,6 +35,10 @@ export class LmdbCommitter {
   #answer: ((error?: Error) => void) | undefined;
   /** Raised while the thread commits. */
   readonly #flag: CommitFlag = newCommitFlag();
+  /** Changes with every message, so that a thread within a transaction can wait for one. */
+  readonly #sent = new Int32Array(new SharedArrayBuffer(4));
+  /** Memory of a chunk that has come back. */
+  readonly #spare: ArrayBuffer[] = [];
   /** Why the thread is no more. */
   #death: Error | undefined;
 
@@ -48,14 +53,20 @@ export class LmdbCommitter {
     const worker = (this.#worker ??= this.#start());
     let bytes = SLACK_BYTES;
     worker.ref();
+    raise(this.#flag, () => this.#post(worker, { abandoned: true }));
     try {
-      for (const chunk of packChanges(changes)) {
-        bytes += chunk.length;
-        await this.#send(worker, { chunk }, [chunk.buffer], bytes);
+      await this.#send(worker, { begin: { reset } }, bytes);
+      try {
+        for (const chunk of packChanges(changes, this.#spare)) {
+          bytes += chunk.length;
+          await this.#send(worker, { chunk }, bytes, [chunk.buffer]);
+        }
+        const key = encodeKey(kinds.closing, CLOSING_ID);
+        await this.#send(worker, { closing: { key, value: encodeClosing(closing()) } }, bytes);
+      } catch (error) {
+        await this.#giveUp(worker);
+        throw error;
       }
-      const record = { key: encodeKey(kinds.closing, CLOSING_ID), value: encodeClosing(closing()) };
-      raise(this.#flag);
-      await this.#send(worker, { reset, closing: record }, [], bytes);
     } finally {
       lower(this.#flag);
       worker.unref();
@@ -66,17 +77,18 @@ export class LmdbCommitter {
     await this.#worker?.terminate();
   }
 
+  /** Resolves when the thread has answered that it goes on, or that the commit is durable. */
   async #send(
     worker: Worker,
     message: Message,
-    transfer: ArrayBuffer[],
     bytes: number,
+    transfer: ArrayBuffer[] = [],
   ): Promise<void> {
     try {
       await new Promise<void>((resolve, reject) => {
         if (this.#death) throw this.#death;
         this.#answer = (error) => (error === undefined ? resolve() : reject(error));
-        worker.postMessage(message, transfer);
+        this.#post(worker, message, transfer);
       });
     } catch (cause) {
       throw await commitError(this.#path, bytes, cause);
@@ -85,15 +97,28 @@ export class LmdbCommitter {
     }
   }
 
+  /** Ends the transaction, unless the thread has done so itself. */
+  async #giveUp(worker: Worker): Promise<void> {
+    if (Atomics.load(this.#flag, 0) === 0) return;
+    await this.#send(worker, { abandoned: true }, 0).catch(() => undefined);
+  }
+
+  #post(worker: Worker, message: Message, transfer: ArrayBuffer[] = []): void {
+    worker.postMessage(message, transfer);
+    Atomics.add(this.#sent, 0, 1);
+    Atomics.notify(this.#sent, 0);
+  }
+
   #start(): Worker {
     const worker = new Worker(new URL("./lmdb-worker.js", import.meta.url), {
       name: "blockspace checkpoint",
-      workerData: { options: this.#options, flag: this.#flag },
+      workerData: { options: this.#options, flag: this.#flag, sent: this.#sent },
       execArgv: [],
     });
-    worker.on("message", (answer: Answer) =>
-      this.#answer?.(answer.done ? undefined : answer.error),
-    );
+    worker.on("message", (answer: Answer) => {
+      if ("buffer" in answer) this.#spare.push(answer.buffer);
+      else this.#answer?.(answer.done ? undefined : answer.error);
+    });
     worker.on("error", (error) => this.#die(error));
     worker.on("exit", (code) => this.#die(new Error(`the thread ended with code ${code}`)));
     return worker;

@@ -3,13 +3,15 @@
  * for `fdatasync`. Plain JavaScript that imports nothing of ours, because a worker thread of Node
  * 20 cannot run TypeScript.
  *
- * It answers every message in order: a chunk (see `change-chunks.ts`) is kept; a commit writes all
- * chunks kept, and the closing record, in **one** `transactionSync`. Only the return of that call
- * is believed: it comes after the `fdatasync` and the write of the meta page. Inside it stand only
- * the synchronous `putSync`, `removeSync` and `clearSync`, in braces, so that no promise is
- * returned (with one, `transactionSync` returns before the data is durable).
+ * A commit is **one** `transactionSync`, which takes the changes as they come: within it the thread
+ * waits for the next message, so that no more than one chunk (see `change-chunks.ts`) is in memory
+ * at a time. Every message is answered, and a chunk goes back with the answer, to be filled again.
+ *
+ * Only the return of `transactionSync` is believed: it comes after the `fdatasync` and the write of
+ * the meta page. Inside it stand only the synchronous `putSync`, `removeSync` and `clearSync`, in
+ * braces, so that no promise is returned (with one, it returns before the data is durable).
  */
-import { parentPort, workerData } from "node:worker_threads";
+import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
 import { open } from "lmdb";
 
 const KEY_BYTES = 8;
@@ -17,11 +19,20 @@ const HEAD_BYTES = KEY_BYTES + 4;
 
 const db = open(workerData.options);
 
+/** Changes with every message to this thread, after it was sent. */
+const sent = workerData.sent;
 /** Held at 1 by the main thread while a commit is to be waited for; see `exit-guard.ts`. */
 const flag = workerData.flag;
 
-/** @type {Uint8Array[]} */
-let chunks = [];
+/** The next message, which the event loop has no chance to deliver. */
+function nextMessage() {
+  for (;;) {
+    const seen = Atomics.load(sent, 0);
+    const next = receiveMessageOnPort(parentPort);
+    if (next) return next.message;
+    Atomics.wait(sent, 0, seen);
+  }
+}
 
 /**
  * Makes the changes of one chunk, within the transaction.
@@ -43,30 +54,34 @@ function apply(chunk) {
   }
 }
 
-/**
- * @param {boolean} reset empties the table first
- * @param {{ key: Uint8Array, value: Uint8Array }} closing
- */
-function commit(reset, closing) {
+/** @param {boolean} reset empties the table first */
+function commit(reset) {
   db.transactionSync(() => {
     if (reset) db.clearSync();
-    for (const chunk of chunks) apply(chunk);
-    db.putSync(closing.key, closing.value);
+    for (;;) {
+      parentPort.postMessage({ done: true });
+      const { chunk, closing } = nextMessage();
+      if (closing) {
+        db.putSync(closing.key, closing.value);
+        return;
+      }
+      if (!chunk) throw new Error("the commit was given up");
+      apply(chunk);
+      parentPort.postMessage({ buffer: chunk.buffer }, [chunk.buffer]);
+    }
   });
-  chunks = [];
 }
 
-parentPort.on("message", (message) => {
+parentPort.on("message", ({ begin }) => {
+  // Who gives a commit up at the last moment may be told too late.
+  if (!begin) return;
   try {
-    if (message.chunk) chunks.push(message.chunk);
-    else commit(message.reset, message.closing);
+    commit(begin.reset);
     parentPort.postMessage({ done: true });
   } catch (error) {
     parentPort.postMessage({ done: false, error });
   } finally {
-    if (message.closing) {
-      Atomics.store(flag, 0, 0);
-      Atomics.notify(flag, 0);
-    }
+    Atomics.store(flag, 0, 0);
+    Atomics.notify(flag, 0);
   }
 });

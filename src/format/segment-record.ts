@@ -9,19 +9,20 @@
  */
 import { getU48, setU48, viewOf } from "../base/bytes.ts";
 import { BlockspaceError } from "../base/errors.ts";
+import { Column } from "./column.ts";
 import { struct, type Struct } from "./struct.ts";
 
 export interface SegmentRecord {
-  readonly refs: Uint32Array;
+  readonly refs: Column;
   readonly checksums: Uint32Array;
   /** 1 when the block holds data, 0 when it was only allocated. */
   readonly written: Uint8Array;
-  readonly families: Uint32Array;
-  readonly vblocks: Float64Array;
+  readonly families: Column;
+  readonly vblocks: Column;
 }
 
-/** Bytes of all columns. */
-const MEMORY_PER_BLOCK = 21;
+/** Bytes of all columns, unless one has to be wider than usual. */
+export const SEGMENT_MEMORY_PER_BLOCK = 11;
 
 interface SegmentHeader {
   blocks: number;
@@ -45,22 +46,22 @@ export const segmentHeaderStruct: Struct<SegmentHeader> = struct("segment record
 
 /** Its columns lie in one piece of memory: so many small ones would leave gaps between them. */
 export function newSegmentRecord(blocks: number): SegmentRecord {
-  const memory = new ArrayBuffer(blocks * MEMORY_PER_BLOCK);
+  const memory = new ArrayBuffer(blocks * SEGMENT_MEMORY_PER_BLOCK);
   return {
-    vblocks: new Float64Array(memory, 0, blocks),
-    refs: new Uint32Array(memory, 8 * blocks, blocks),
-    checksums: new Uint32Array(memory, 12 * blocks, blocks),
-    families: new Uint32Array(memory, 16 * blocks, blocks),
-    written: new Uint8Array(memory, 20 * blocks, blocks),
+    checksums: new Uint32Array(memory, 0, blocks),
+    vblocks: new Column(new Uint32Array(memory, 4 * blocks, blocks)),
+    refs: new Column(new Uint8Array(memory, 8 * blocks, blocks)),
+    families: new Column(new Uint8Array(memory, 9 * blocks, blocks)),
+    written: new Uint8Array(memory, 10 * blocks, blocks),
   };
 }
 
 export function copySegmentRecord(record: SegmentRecord): SegmentRecord {
   const copy = newSegmentRecord(record.refs.length);
-  copy.vblocks.set(record.vblocks);
-  copy.refs.set(record.refs);
   copy.checksums.set(record.checksums);
-  copy.families.set(record.families);
+  copy.vblocks.copy(record.vblocks);
+  copy.refs.copy(record.refs);
+  copy.families.copy(record.families);
   copy.written.set(record.written);
   return copy;
 }
@@ -83,22 +84,23 @@ export function encodeSegmentRecord(record: SegmentRecord): Uint8Array {
     at += 4;
   }
   for (let i = 0; i < blocks; i++) {
-    if (refs[i]! > 0 && record.written[i] === 1) body[at + (i >> 3)]! |= 1 << (i & 7);
+    if (refs.get(i) > 0 && record.written[i] === 1) body[at + (i >> 3)]! |= 1 << (i & 7);
   }
   at += bitmapSize;
   for (let i = 0; i < blocks; i++, at += 4) {
-    if (refs[i]! > 0) view.setUint32(at, record.checksums[i]!, true);
+    if (refs.get(i) > 0) view.setUint32(at, record.checksums[i]!, true);
   }
   for (let i = 0; i < blocks; i++, at += header.refsWidth) {
-    setWidth(view, at, header.refsWidth, refs[i]!);
+    setWidth(view, at, header.refsWidth, refs.get(i));
   }
   for (let i = 0; i < blocks; i++, at += header.vblockWidth) {
-    if (refs[i]! > 0) {
-      setWidth(view, at, header.vblockWidth, record.vblocks[i]! - header.vblockBase);
+    if (refs.get(i) > 0) {
+      setWidth(view, at, header.vblockWidth, record.vblocks.get(i) - header.vblockBase);
     }
   }
   for (let i = 0; i < blocks; i++, at += header.familyWidth) {
-    if (refs[i]! > 0) setWidth(view, at, header.familyWidth, familyIndex.get(record.families[i]!)!);
+    if (refs.get(i) > 0)
+      setWidth(view, at, header.familyWidth, familyIndex.get(record.families.get(i))!);
   }
   return body;
 }
@@ -122,16 +124,17 @@ export function decodeSegmentRecord(body: Uint8Array, expectedBlocks: number): S
   for (let i = 0; i < blocks; i++) record.written[i] = (body[at + (i >> 3)]! >> (i & 7)) & 1;
   at += bitmapSize;
   for (let i = 0; i < blocks; i++, at += 4) record.checksums[i] = view.getUint32(at, true);
-  for (let i = 0; i < blocks; i++, at += refsWidth) record.refs[i] = readers[refsWidth]!(view, at);
+  for (let i = 0; i < blocks; i++, at += refsWidth)
+    record.refs.set(i, readers[refsWidth]!(view, at));
   for (let i = 0; i < blocks; i++, at += vblockWidth) {
-    record.vblocks[i] = header.vblockBase + readers[vblockWidth]!(view, at);
+    record.vblocks.set(i, header.vblockBase + readers[vblockWidth]!(view, at));
   }
   for (let i = 0; i < blocks; i++, at += familyWidth) {
     const family = families[readers[familyWidth]!(view, at)];
-    if (family === undefined && record.refs[i]! > 0) {
+    if (family === undefined && record.refs.get(i) > 0) {
       throw new BlockspaceError("ECORRUPT", "a segment record names a family it does not list");
     }
-    record.families[i] = family ?? 0;
+    record.families.set(i, family ?? 0);
   }
   return record;
 }
@@ -146,11 +149,11 @@ function measure(record: SegmentRecord): {
   let mostRefs = 0;
   const familyIndex = new Map<number, number>();
   for (let i = 0; i < refs.length; i++) {
-    if (refs[i] === 0) continue;
-    mostRefs = Math.max(mostRefs, refs[i]!);
-    low = Math.min(low, vblocks[i]!);
-    high = Math.max(high, vblocks[i]!);
-    if (!familyIndex.has(families[i]!)) familyIndex.set(families[i]!, familyIndex.size);
+    if (refs.get(i) === 0) continue;
+    mostRefs = Math.max(mostRefs, refs.get(i));
+    low = Math.min(low, vblocks.get(i));
+    high = Math.max(high, vblocks.get(i));
+    if (!familyIndex.has(families.get(i))) familyIndex.set(families.get(i), familyIndex.size);
   }
   const vblockBase = low === Infinity ? 0 : low;
   const header = {

@@ -46,9 +46,9 @@ export class BlockTable {
     const record = this.#records.get(segment);
     const cells = new Float64Array(this.#segmentBlocks * CELLS);
     for (let i = 0; i < this.#segmentBlocks; i++) {
-      const isLive = record && record.refs[i]! > 0;
-      cells[i * CELLS] = isLive ? ownerOf(record.families[i]!, record.written[i] === 1) : FREE;
-      cells[i * CELLS + 1] = isLive ? record.vblocks[i]! : 0;
+      const isLive = record && record.refs.get(i) > 0;
+      cells[i * CELLS] = isLive ? ownerOf(record.families.get(i), record.written[i] === 1) : FREE;
+      cells[i * CELLS + 1] = isLive ? record.vblocks.get(i) : 0;
     }
     return { cells, isLost: !record };
   }

@@ -134,7 +134,7 @@ function ownerOf(contents: Contents, pblock: number): number | undefined {
   for (const [segment, record] of contents.segments) {
     const index = pblock - segment * (record?.refs.length ?? 0);
     if (!record || index < 0 || index >= record.refs.length) continue;
-    return record.refs[index]! > 0 ? record.families[index] : undefined;
+    return record.refs.get(index) > 0 ? record.families.get(index) : undefined;
   }
   return undefined;
 }

@@ -3,6 +3,7 @@
  * family. A block that is claimed for two places has but one of them.
  */
 import { isLeaf, type Leaf, LENGTH_MASK, type MapNode, UNWRITTEN } from "../format/map-node.ts";
+import { Column } from "../format/column.ts";
 import type { SegmentRecord } from "../format/segment-record.ts";
 import type { Geometry } from "../space/geometry.ts";
 import type { Contents } from "./contents.ts";
@@ -29,11 +30,11 @@ export interface Claim {
 
 /** What leaves say of the blocks of a segment; only the first claim of each is remembered. */
 export interface SegmentClaims {
-  refs: Uint32Array;
-  families: Uint32Array;
-  vblocks: Float64Array;
+  readonly refs: Column;
+  readonly families: Column;
+  readonly vblocks: Column;
   /** 1 where a leaf maps the block as written. */
-  written: Uint8Array;
+  readonly written: Uint8Array;
 }
 
 export class Claims {
@@ -76,22 +77,22 @@ export class Claims {
       if (!record || index + count > segmentBlocks || pblock + count > capacityBlocks) continue;
       const segment = this.#segment(number);
       for (let j = index; j < index + count; j++) {
-        if (record.refs[j] === 0) continue;
-        const [family, vblock] = [record.families[j]!, record.vblocks[j]!];
+        if (record.refs.get(j) === 0) continue;
+        const [family, vblock] = [record.families.get(j), record.vblocks.get(j)];
         this.#claim(segment, j, { family, vblock, pblock: pblock + j - index });
       }
     }
   }
 
   #claim(segment: SegmentClaims, index: number, claim: Claim): void {
-    const first = segment.refs[index] === 0;
-    segment.refs[index]! += 1;
+    const first = segment.refs.get(index) === 0;
+    segment.refs.set(index, segment.refs.get(index) + 1);
     if (first) {
-      segment.families[index] = claim.family;
-      segment.vblocks[index] = claim.vblock;
+      segment.families.set(index, claim.family);
+      segment.vblocks.set(index, claim.vblock);
     } else if (
-      segment.families[index] !== claim.family ||
-      segment.vblocks[index] !== claim.vblock
+      segment.families.get(index) !== claim.family ||
+      segment.vblocks.get(index) !== claim.vblock
     ) {
       this.rivals.push(claim);
     }
@@ -102,9 +103,9 @@ export class Claims {
     if (!segment) {
       const blocks = this.#geometry.segmentBlocks;
       segment = {
-        refs: new Uint32Array(blocks),
-        families: new Uint32Array(blocks),
-        vblocks: new Float64Array(blocks),
+        refs: new Column(new Uint8Array(blocks)),
+        families: new Column(new Uint8Array(blocks)),
+        vblocks: new Column(new Uint32Array(blocks)),
         written: new Uint8Array(blocks),
       };
       this.segments.set(number, segment);
@@ -122,13 +123,13 @@ export class Claims {
       const segment = this.segments.get(number)!;
       const named =
         record &&
-        record.refs[index]! > 0 &&
-        record.families[index] === rival.family &&
-        record.vblocks[index] === rival.vblock;
+        record.refs.get(index) > 0 &&
+        record.families.get(index) === rival.family &&
+        record.vblocks.get(index) === rival.vblock;
       if (!named) return;
-      const former = { family: segment.families[index]!, vblock: segment.vblocks[index]! };
-      segment.families[index] = rival.family;
-      segment.vblocks[index] = rival.vblock;
+      const former = { family: segment.families.get(index), vblock: segment.vblocks.get(index) };
+      segment.families.set(index, rival.family);
+      segment.vblocks.set(index, rival.vblock);
       this.rivals[at] = { ...former, pblock: rival.pblock };
     });
   }
@@ -136,10 +137,10 @@ export class Claims {
   /** True when the record names another place for a block than the maps do. */
   contradicts(record: SegmentRecord, number: number, index: number): boolean {
     const segment = this.segments.get(number);
-    if (!segment || record.refs[index] === 0) return false;
+    if (!segment || record.refs.get(index) === 0) return false;
     return (
-      segment.families[index] !== record.families[index] ||
-      segment.vblocks[index] !== record.vblocks[index]
+      segment.families.get(index) !== record.families.get(index) ||
+      segment.vblocks.get(index) !== record.vblocks.get(index)
     );
   }
 }

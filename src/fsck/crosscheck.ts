@@ -3,6 +3,7 @@
  * maps use must be counted (or it will be given away while in use), and what is counted must be
  * used (or it is lost to everybody).
  */
+import type { Column } from "../format/column.ts";
 import { kinds, PAGE_ENTRIES } from "../format/checkpoint-values.ts";
 import { addressOf, blocksIn, type Geometry } from "../space/geometry.ts";
 import type { Contents } from "./contents.ts";
@@ -78,14 +79,14 @@ function checkSpace(contents: Contents, geometry: Geometry, survey: Survey, repo
 function checkReferences(
   geometry: Geometry,
   segment: number,
-  { stored, counted }: { stored: Uint32Array | undefined; counted: Uint32Array | undefined },
+  { stored, counted }: { stored: Column | undefined; counted: Uint32Array | undefined },
   report: Report,
 ): void {
   if (!stored) return;
   const { segmentBlocks, blockSize } = geometry;
   const inside = blocksIn(geometry, segment);
   const verdict = (i: number): "X008" | "X009" | "X017" | undefined => {
-    const [has, uses] = [stored[i]!, counted?.[i] ?? 0];
+    const [has, uses] = [stored.get(i), counted?.[i] ?? 0];
     if (i >= inside && has > 0) return "X017";
     return has < uses ? "X008" : has > uses ? "X009" : undefined;
   };
@@ -99,7 +100,7 @@ function checkReferences(
       const what =
         id === "X017"
           ? "beyond the capacity has references"
-          : `has ${counted?.[i] ?? 0} references, and ${stored[i]} are counted`;
+          : `has ${counted?.[i] ?? 0} references, and ${stored.get(i)} are counted`;
       const atRisk = id === "X008" ? blocks.length : 0;
       report(id, `block ${pblock} + ${end - i} ${what}`, { blocks }, atRisk);
     }
@@ -111,7 +112,7 @@ function checkBusy(
   geometry: Geometry,
   segment: number,
   busy: Uint8Array,
-  refs: Uint32Array | undefined,
+  refs: Column | undefined,
   report: Report,
 ): void {
   const inside = blocksIn(geometry, segment);
@@ -120,7 +121,8 @@ function checkBusy(
     const pblock = segment * geometry.segmentBlocks + i;
     const value = `busy ${segment}`;
     if (i >= inside) report("X017", `block ${pblock} beyond the capacity is busy`, { value });
-    else if (refs?.[i]) report("X016", `block ${pblock} is in use and busy at once`, { value });
+    else if (refs && refs.get(i) > 0)
+      report("X016", `block ${pblock} is in use and busy at once`, { value });
   }
 }
 

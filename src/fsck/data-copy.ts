@@ -52,7 +52,7 @@ async function copySegment(
   const { segmentBlocks, blockSize } = geometry;
   const base = segment * segmentBlocks;
   const wanted = (i: number): boolean =>
-    record.refs[i]! > 0 && record.written[i] === 1 && !plan.restored.has(base + i);
+    record.refs.get(i) > 0 && record.written[i] === 1 && !plan.restored.has(base + i);
   for (let i = 0; i < segmentBlocks; i++) {
     if (!wanted(i)) continue;
     let end = i + 1;
@@ -62,7 +62,7 @@ async function copySegment(
       const block = bytes.subarray((j - i) * blockSize, (j - i + 1) * blockSize);
       if (crc32c(block) === record.checksums[j]) continue;
       const note = `block ${base + j} does not match its checksum, and is copied as it is`;
-      const offset = record.vblocks[j]! * blockSize;
+      const offset = record.vblocks.get(j) * blockSize;
       losses.push({ kind: "unreadable", offset, length: blockSize, note });
     }
     await device.write([bytes], addressOf(geometry, base + i));

@@ -103,8 +103,8 @@ function entriesOf(node: MapNode): number[][] {
 function blocksOf(record: SegmentRecord, skeleton: boolean): number[][] {
   const blocks: number[][] = [];
   for (let i = 0; i < record.refs.length; i++) {
-    if (record.refs[i] === 0) continue;
-    const block = [i, record.refs[i]!, record.families[i]!, record.vblocks[i]!];
+    if (record.refs.get(i) === 0) continue;
+    const block = [i, record.refs.get(i), record.families.get(i), record.vblocks.get(i)];
     if (record.written[i] === 1) block.push(skeleton ? 0 : record.checksums[i]!);
     blocks.push(block);
   }

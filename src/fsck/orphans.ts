@@ -33,14 +33,14 @@ export function findOrphans(contents: Contents, claims: Claims, geometry: Geomet
     const used = claims.segments.get(segment)?.refs;
     for (let i = 0; i < record.refs.length; i++) {
       const pblock = segment * geometry.segmentBlocks + i;
-      const excess = record.refs[i]! - (used?.[i] ?? 0);
+      const excess = record.refs.get(i) - (used?.get(i) ?? 0);
       if (excess <= 0 || pblock >= geometry.capacityBlocks) continue;
-      if (used?.[i] && claims.contradicts(record, segment, i)) continue;
-      const family = record.families[i]!;
+      if (used && used.get(i) > 0 && claims.contradicts(record, segment, i)) continue;
+      const family = record.families.get(i);
       let list = orphans.get(family);
       if (!list) orphans.set(family, (list = []));
-      const [vblock, written] = [record.vblocks[i]!, record.written[i] === 1];
-      list.push({ vblock, pblock, excess, written, whole: excess === record.refs[i] });
+      const [vblock, written] = [record.vblocks.get(i), record.written[i] === 1];
+      list.push({ vblock, pblock, excess, written, whole: excess === record.refs.get(i) });
     }
   }
   for (const list of orphans.values()) list.sort((a, b) => a.vblock - b.vblock);

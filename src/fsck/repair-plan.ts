@@ -223,7 +223,7 @@ function liveOf(
   const live = [...restored].filter(([pblock]) => {
     const record = contents.segments.get(Math.floor(pblock / segmentBlocks));
     const index = pblock % segmentBlocks;
-    return record && record.refs[index]! > 0 && record.written[index] === 1;
+    return record && record.refs.get(index) > 0 && record.written[index] === 1;
   });
   return new Map(live);
 }

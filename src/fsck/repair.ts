@@ -188,7 +188,7 @@ async function restoreFromJournal(
     const pblock = (where.blocks!.address - dataOffset) / blockSize;
     const record = plan.contents.segments.get(Math.floor(pblock / segmentBlocks));
     const index = pblock % segmentBlocks;
-    if (record && record.refs[index]! > 0) wanted.set(pblock, record.checksums[index]!);
+    if (record && record.refs.get(index) > 0) wanted.set(pblock, record.checksums[index]!);
   }
   const found = await blocksInJournal(journalPlace(evidence), wanted, blockSize);
   for (const [pblock, block] of found) plan.restored.set(pblock, block);

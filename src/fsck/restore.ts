@@ -179,9 +179,9 @@ class DumpReader {
       segmentBlocks,
     )) {
       const i = whole("an index", index, segmentBlocks - 1);
-      record.refs[i] = whole("references", references, 2 ** 32 - 1);
-      record.families[i] = whole("a family", family, 2 ** 32 - 1);
-      record.vblocks[i] = whole("a vblock", vblock, 2 ** 48 - 1);
+      record.refs.set(i, whole("references", references, 2 ** 32 - 1));
+      record.families.set(i, whole("a family", family, 2 ** 32 - 1));
+      record.vblocks.set(i, whole("a vblock", vblock, 2 ** 48 - 1));
       if (checksum === undefined) continue;
       record.written[i] = 1;
       record.checksums[i] = whole("a checksum", checksum, 2 ** 32 - 1);

@@ -331,9 +331,9 @@ class Salvage {
     const { segmentBlocks } = this.#geometry;
     const record = this.#contents.segments.get(Math.floor(pblock / segmentBlocks));
     const index = pblock % segmentBlocks;
-    const live = record && record.refs[index]! > 0;
+    const live = record && record.refs.get(index) > 0;
     const checksum = live && record.written[index] === 1 ? record.checksums[index]! : undefined;
-    const vblock = live ? record.vblocks[index]! : 0;
-    return { pblock, checksum, vblock, family: live ? record.families[index]! : 0 };
+    const vblock = live ? record.vblocks.get(index) : 0;
+    return { pblock, checksum, vblock, family: live ? record.families.get(index) : 0 };
   }
 }

@@ -124,7 +124,7 @@ function* allRuns({ geometry, contents, restored, checkpoints }: ScrubParts): Ge
 }
 
 function holdsData({ refs, written }: SegmentRecord, index: number): boolean {
-  return refs[index]! > 0 && written[index] === 1;
+  return refs.get(index) > 0 && written[index] === 1;
 }
 
 /** The runs of wanted blocks of a segment, of bounded length. */
@@ -191,11 +191,11 @@ function placeOf(parts: ScrubParts, record: SegmentRecord, pblock: number): Find
   const { geometry, contents } = parts;
   const { blockSize } = geometry;
   const index = pblock % geometry.segmentBlocks;
-  const vblock = record.vblocks[index]!;
+  const vblock = record.vblocks.get(index);
   const blocks = { address: addressOf(geometry, pblock), length: blockSize };
   const owner = [...contents.subvolumes.values()].find(
     ({ family, root }) =>
-      family === record.families[index] && mappedTo(contents, root, vblock) === pblock,
+      family === record.families.get(index) && mappedTo(contents, root, vblock) === pblock,
   );
   if (!owner) return { blocks };
   const range = { offset: vblock * blockSize, length: blockSize };

@@ -70,12 +70,12 @@ async function mendSegment(
   const twins = sources.twins.map(({ segments }) => segments.get(number) ?? undefined);
   let unverified = 0;
   for (let i = 0; i < segmentBlocks; i++) {
-    if (used.refs[i] === 0) continue;
+    if (used.refs.get(i) === 0) continue;
     const pblock = number * segmentBlocks + i;
-    const claim = { family: used.families[i]!, vblock: used.vblocks[i]!, pblock };
-    record.refs[i] = used.refs[i]!;
-    record.families[i] = claim.family;
-    record.vblocks[i] = claim.vblock;
+    const claim = { family: used.families.get(i), vblock: used.vblocks.get(i), pblock };
+    record.refs.set(i, used.refs.get(i));
+    record.families.set(i, claim.family);
+    record.vblocks.set(i, claim.vblock);
     const written = used.written[i] === 1;
     const beside = agreesBeside(own, used, i);
     const verdict = await judge(claim, i, written, { own, twins, sources, beside });
@@ -111,13 +111,13 @@ async function judge(
   written: boolean,
   { own, twins, sources, beside }: Witnesses,
 ): Promise<Verdict> {
-  const counted = own !== undefined && own.refs[i]! > 0;
+  const counted = own !== undefined && own.refs.get(i) > 0;
   if (counted && isPlace(own, i, claim)) {
     if (own.written[i] === 1) return { checksum: own.checksums[i]!, unverified: false };
     if (!written) return "unwritten";
   } else if (!written) return counted ? "denied" : "unwritten";
   const twin = twins.find(
-    (one) => one && one.refs[i]! > 0 && one.written[i] === 1 && isPlace(one, i, claim),
+    (one) => one && one.refs.get(i) > 0 && one.written[i] === 1 && isPlace(one, i, claim),
   );
   const block = await sources.readBlock(claim.pblock);
   const checksum = block ? crc32c(block) : 0;
@@ -135,15 +135,15 @@ function agreesBeside(own: SegmentRecord | undefined, used: SegmentClaims, i: nu
   if (!own) return false;
   return [i - 1, i + 1].some(
     (j) =>
-      (used.refs[j] ?? 0) > 0 &&
-      used.families[j] === used.families[i] &&
-      j - i === used.vblocks[j]! - used.vblocks[i]! &&
-      own.refs[j]! > 0 &&
-      own.families[j] === used.families[j] &&
-      own.vblocks[j] === used.vblocks[j],
+      used.refs.get(j) > 0 &&
+      used.families.get(j) === used.families.get(i) &&
+      j - i === used.vblocks.get(j) - used.vblocks.get(i) &&
+      own.refs.get(j) > 0 &&
+      own.families.get(j) === used.families.get(j) &&
+      own.vblocks.get(j) === used.vblocks.get(j),
   );
 }
 
 function isPlace(record: SegmentRecord, i: number, { family, vblock }: Claim): boolean {
-  return record.families[i] === family && record.vblocks[i] === vblock;
+  return record.families.get(i) === family && record.vblocks.get(i) === vblock;
 }

@@ -214,8 +214,8 @@ export class Survey {
     const record = this.#contents.segments.get(Math.floor(pblock / segmentBlocks))!;
     const index = pblock % segmentBlocks;
     const strange = (i: number): boolean =>
-      record.refs[i]! > 0 &&
-      (record.families[i] !== family || record.vblocks[i] !== vblock + i - index);
+      record.refs.get(i) > 0 &&
+      (record.families.get(i) !== family || record.vblocks.get(i) !== vblock + i - index);
     this.#runs(pblock, count, strange, (at, length) => {
       const shifted = vblock + at - pblock;
       const what = `is mapped by node ${id} at vblock ${shifted}, and belongs elsewhere`;
@@ -223,7 +223,7 @@ export class Survey {
     });
     // The other way round is no damage: a block may be written while a clone maps it as unwritten.
     const unwritten = (i: number): boolean =>
-      written && record.refs[i]! > 0 && record.written[i] !== 1;
+      written && record.refs.get(i) > 0 && record.written[i] !== 1;
     this.#runs(pblock, count, unwritten, (at, length) => {
       this.#block("X010", at, length, "is mapped as written, and never was", 0, entry);
     });

@@ -123,7 +123,7 @@ function liveRuns(engine: Engine, segment: number): BlockRun[] {
   const base = segment * geometry.segmentBlocks;
   const runs: BlockRun[] = [];
   for (let i = 0; i < blocksIn(geometry, segment); i++) {
-    if (!record?.refs[i]) continue;
+    if (!record?.refs.get(i)) continue;
     const last = runs.at(-1);
     if (last && last.pblock + last.count === base + i) last.count++;
     else runs.push({ pblock: base + i, count: 1 });

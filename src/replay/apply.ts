@@ -227,10 +227,10 @@ function ownersOf(state: State, pblocks: readonly number[]): Map<number, VblockS
   const owners = new Map<number, VblockSet>();
   for (const pblock of pblocks) {
     const record = state.segments.record(Math.floor(pblock / segmentBlocks))!;
-    const family = record.families[pblock % segmentBlocks]!;
+    const family = record.families.get(pblock % segmentBlocks);
     let vblocks = owners.get(family);
     if (!vblocks) owners.set(family, (vblocks = new VblockSet()));
-    vblocks.add(record.vblocks[pblock % segmentBlocks]!);
+    vblocks.add(record.vblocks.get(pblock % segmentBlocks));
   }
   return owners;
 }

@@ -16,6 +16,7 @@ import {
   stateValueStruct,
 } from "../format/checkpoint-values.ts";
 import { entriesPerNode } from "../format/map-node.ts";
+import { SEGMENT_MEMORY_PER_BLOCK } from "../format/segment-record.ts";
 import { open as openSealed, seal } from "../format/sealed-value.ts";
 import type { Tree } from "../map/tree.ts";
 import type { Geometry } from "../space/geometry.ts";
@@ -25,8 +26,8 @@ import { Nodes } from "./nodes.ts";
 
 /** About what a decoded value takes in memory, for the options that bound it. */
 const NODE_ENTRY_BYTES = 15;
-const SEGMENT_BLOCK_BYTES = 21;
-const OBJECT_BYTES = 400;
+const NODE_OBJECT_BYTES = 400;
+const RECORD_OBJECT_BYTES = 1000;
 
 export class State {
   readonly geometry: Geometry;
@@ -48,8 +49,8 @@ export class State {
     this.source = { environment };
     this.catalogue = new Catalogue(this.source);
     const quarter = cacheSize / 4;
-    this.#nodeBytes = entriesPerNode(geometry.nodeSize) * NODE_ENTRY_BYTES + OBJECT_BYTES;
-    this.#recordBytes = geometry.segmentBlocks * SEGMENT_BLOCK_BYTES + OBJECT_BYTES;
+    this.#nodeBytes = entriesPerNode(geometry.nodeSize) * NODE_ENTRY_BYTES + NODE_OBJECT_BYTES;
+    this.#recordBytes = geometry.segmentBlocks * SEGMENT_MEMORY_PER_BLOCK + RECORD_OBJECT_BYTES;
     this.nodes = new Nodes(geometry.nodeSize, this.source, Math.floor(quarter / this.#nodeBytes));
     const records = Math.floor(quarter / this.#recordBytes);
     this.segments = new Segments(geometry, this.source, records);

@@ -109,7 +109,8 @@ export class Allocator {
 
   #isFree(segment: number, index: number): boolean {
     const { busy } = this.#segments;
-    if (this.#segments.record(segment)?.refs[index]) return false;
+    const record = this.#segments.record(segment);
+    if (record && record.refs.get(index) > 0) return false;
     return !busy.has(segment, index) && this.#held.get(segment)?.[index] !== 1;
   }
 

@@ -71,7 +71,7 @@ export class Segments implements BlockReferences {
   references(pblock: number): number {
     const { segmentBlocks } = this.geometry;
     const record = this.#records.get(Math.floor(pblock / segmentBlocks));
-    return record?.refs[pblock % segmentBlocks] ?? 0;
+    return record?.refs.get(pblock % segmentBlocks) ?? 0;
   }
 
   /** Allocates free blocks to their first owner; without checksums they are unwritten. */
@@ -81,13 +81,13 @@ export class Segments implements BlockReferences {
     eachSegment(this.geometry, pblock, count, (segment, index, part) => {
       const record = this.#edit(segment);
       for (let i = index; i < index + part; i++, done++) {
-        if (record.refs[i] !== 0) throw this.#damage(segment, i, "is allocated twice");
+        if (record.refs.get(i) !== 0) throw this.#damage(segment, i, "is allocated twice");
         this.busy.allocated(segment, i);
-        record.refs[i] = 1;
+        record.refs.set(i, 1);
         record.written[i] = checksums ? 1 : 0;
         record.checksums[i] = checksums ? checksums[done]! : 0;
-        record.families[i] = owner.family;
-        record.vblocks[i] = owner.vblock + done;
+        record.families.set(i, owner.family);
+        record.vblocks.set(i, owner.vblock + done);
       }
       this.#count(segment, part);
     });
@@ -101,7 +101,8 @@ export class Segments implements BlockReferences {
     eachSegment(this.geometry, pblock, checksums.length, (segment, index, part) => {
       const record = this.#edit(segment);
       for (let i = index; i < index + part; i++, done++) {
-        if (record.refs[i] === 0) throw this.#damage(segment, i, "is written and not allocated");
+        if (record.refs.get(i) === 0)
+          throw this.#damage(segment, i, "is written and not allocated");
         record.written[i] = 1;
         record.checksums[i] = checksums[done]!;
       }
@@ -113,8 +114,8 @@ export class Segments implements BlockReferences {
     eachSegment(this.geometry, pblock, count, (segment, index, part) => {
       const record = this.#edit(segment);
       for (let i = index; i < index + part; i++) {
-        if (record.refs[i] === 0) throw this.#damage(segment, i, "is mapped and not allocated");
-        record.refs[i]! += 1;
+        if (record.refs.get(i) === 0) throw this.#damage(segment, i, "is mapped and not allocated");
+        record.refs.set(i, record.refs.get(i) + 1);
       }
     });
   }
@@ -124,9 +125,10 @@ export class Segments implements BlockReferences {
     eachSegment(this.geometry, pblock, count, (segment, index, part) => {
       const record = this.#edit(segment);
       for (let i = index; i < index + part; i++) {
-        if (record.refs[i] === 0) throw this.#damage(segment, i, "is released and not allocated");
-        record.refs[i]! -= 1;
-        if (record.refs[i] === 0) this.#free(segment, i);
+        if (record.refs.get(i) === 0)
+          throw this.#damage(segment, i, "is released and not allocated");
+        record.refs.set(i, record.refs.get(i) - 1);
+        if (record.refs.get(i) === 0) this.#free(segment, i);
       }
     });
   }
@@ -141,16 +143,17 @@ export class Segments implements BlockReferences {
     const target = this.#edit(targetSegment);
     const i = from % segmentBlocks;
     const j = to % segmentBlocks;
-    if (source.refs[i] === 0) throw this.#damage(sourceSegment, i, "is moved and not allocated");
-    if (target.refs[j] !== 0) throw this.#damage(targetSegment, j, "is allocated twice");
+    if (source.refs.get(i) === 0)
+      throw this.#damage(sourceSegment, i, "is moved and not allocated");
+    if (target.refs.get(j) !== 0) throw this.#damage(targetSegment, j, "is allocated twice");
     this.busy.allocated(targetSegment, j);
-    target.refs[j] = source.refs[i]!;
+    target.refs.set(j, source.refs.get(i));
     target.written[j] = source.written[i]!;
     target.checksums[j] = source.checksums[i]!;
-    target.families[j] = source.families[i]!;
-    target.vblocks[j] = source.vblocks[i]!;
+    target.families.set(j, source.families.get(i));
+    target.vblocks.set(j, source.vblocks.get(i));
     this.#count(targetSegment, 1);
-    source.refs[i] = 0;
+    source.refs.set(i, 0);
     this.#free(sourceSegment, i);
   }
 

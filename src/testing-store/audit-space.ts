@@ -48,7 +48,7 @@ function countSegment(
   const blocks = blocksIn(geometry, segment);
   for (let i = 0; i < geometry.segmentBlocks; i++) {
     const pblock = segment * geometry.segmentBlocks + i;
-    const references = record?.refs[i] ?? 0;
+    const references = record?.refs.get(i) ?? 0;
     expectCount(`references to block ${pblock}`, references, mapped?.[i] ?? 0);
     const live = references > 0;
     const busy = segments.busy.has(segment, i);

@@ -176,12 +176,12 @@ class Walk {
     if (pblock + count > capacityBlocks) fail(`${where} ends beyond the capacity`);
     const record = this.#state.segments.record(segment) ?? fail(`${where} has no segment record`);
     const mapped = this.#counts(segment);
-    const owner = family ?? record.families[index]!;
+    const owner = family ?? record.families.get(index);
     for (let i = 0; i < count; i++) {
       const at = index + i;
       mapped[at]! += 1;
-      if (record.families[at] !== owner || record.vblocks[at] !== vblock + i) {
-        const found = `family ${record.families[at]}, vblock ${record.vblocks[at]}`;
+      if (record.families.get(at) !== owner || record.vblocks.get(at) !== vblock + i) {
+        const found = `family ${record.families.get(at)}, vblock ${record.vblocks.get(at)}`;
         fail(`block ${pblock + i} in ${where} (family ${owner}) belongs to ${found}`);
       }
       if (written && record.written[at] !== 1) fail(`block ${pblock + i} in ${where} is unwritten`);

@@ -49,7 +49,7 @@ describe("the guard", () => {
     const before = process.listenerCount("exit");
     const flags = [newCommitFlag(), newCommitFlag()];
     for (let round = 0; round < 3; round++) {
-      for (const flag of flags) raise(flag);
+      for (const flag of flags) raise(flag, () => undefined);
       expect(process.listenerCount("exit")).toBe(before + 1);
       lower(flags[0]!);
       lower(flags[0]!);

@@ -247,11 +247,11 @@ describe("what FORMAT.md says in words", () => {
   it("of the columns of a segment record", () => {
     const record = newSegmentRecord(9);
     for (const i of [1, 8]) {
-      record.refs[i] = 300 + i;
+      record.refs.set(i, 300 + i);
       record.checksums[i] = 0xabc0 + i;
       record.written[i] = 1;
-      record.families[i] = 50 + i;
-      record.vblocks[i] = 1000 + i * 70_000;
+      record.families.set(i, 50 + i);
+      record.vblocks.set(i, 1000 + i * 70_000);
     }
     const bytes = Buffer.from(encodeSegmentRecord(record));
     const [rows = []] = tables(document, "column", "bytes");

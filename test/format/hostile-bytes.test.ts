@@ -29,11 +29,11 @@ function sampleValues(): Uint8Array[] {
   leaf.count = 10;
   branch.count = 10;
   const record = newSegmentRecord(BLOCKS);
-  record.refs.forEach((_, i) => {
-    record.refs[i] = i % 3;
-    record.families[i] = 1 + (i % 4);
-    record.vblocks[i] = i * 1000;
-  });
+  for (let i = 0; i < BLOCKS; i++) {
+    record.refs.set(i, i % 3);
+    record.families.set(i, 1 + (i % 4));
+    record.vblocks.set(i, i * 1000);
+  }
   return [encodeNode(leaf), encodeNode(branch), encodeSegmentRecord(record)];
 }
 

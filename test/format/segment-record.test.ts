@@ -22,11 +22,11 @@ interface Block {
 function recordOf(blocks: readonly Block[]): SegmentRecord {
   const record = newSegmentRecord(blocks.length);
   blocks.forEach(({ refs, checksum, written, family, vblock }, i) => {
-    record.refs[i] = refs;
+    record.refs.set(i, refs);
     record.checksums[i] = checksum;
     record.written[i] = written ? 1 : 0;
-    record.families[i] = family;
-    record.vblocks[i] = vblock;
+    record.families.set(i, family);
+    record.vblocks.set(i, vblock);
   });
   return record;
 }
@@ -34,14 +34,14 @@ function recordOf(blocks: readonly Block[]): SegmentRecord {
 /** What the record says of the blocks that it says anything of. */
 function liveBlocks(record: SegmentRecord): [number, Block][] {
   const live: [number, Block][] = [];
-  record.refs.forEach((refs, i) => {
+  [...record.refs].forEach((refs, i) => {
     if (refs === 0) return;
     const block = {
       refs,
       checksum: record.checksums[i]!,
       written: record.written[i] === 1,
-      family: record.families[i]!,
-      vblock: record.vblocks[i]!,
+      family: record.families.get(i),
+      vblock: record.vblocks.get(i),
     };
     live.push([i, block]);
   });

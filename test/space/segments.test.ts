@@ -18,11 +18,11 @@ function known(segments: Segments, pblock: number): unknown {
   const record = segments.record(Math.floor(pblock / 8));
   const i = pblock % 8;
   return {
-    refs: record?.refs[i],
+    refs: record?.refs.get(i),
     written: record?.written[i],
     checksum: record?.checksums[i],
-    family: record?.families[i],
-    vblock: record?.vblocks[i],
+    family: record?.families.get(i),
+    vblock: record?.vblocks.get(i),
   };
 }
 

@@ -89,13 +89,13 @@ function blockPictures(state: State): BlockPicture[] {
     const record = segments.record(segment);
     if (!record) continue;
     for (let i = 0; i < blocksIn(geometry, segment); i++) {
-      if (record.refs[i] === 0) continue;
+      if (record.refs.get(i) === 0) continue;
       pictures.push({
         pblock: segment * geometry.segmentBlocks + i,
-        references: record.refs[i]!,
+        references: record.refs.get(i),
         checksum: record.written[i] === 1 ? record.checksums[i]! : null,
-        family: record.families[i]!,
-        vblock: record.vblocks[i]!,
+        family: record.families.get(i),
+        vblock: record.vblocks.get(i),
       });
     }
   }

@@ -80,7 +80,7 @@ function segment(
   return changing(kinds.segment, (body, random) => {
     const blocks = body[0]! + 256 * body[1]!;
     const record = decodeSegmentRecord(body, blocks);
-    const indexes = [...record.refs.keys()].filter((i) => record.refs[i]! > 0 === live);
+    const indexes = [...record.written.keys()].filter((i) => record.refs.get(i) > 0 === live);
     if (indexes.length === 0) return false;
     change(record, pick(random, indexes), random);
     return encodeSegmentRecord(record);
@@ -154,20 +154,20 @@ export const fieldVerbs: Readonly<Record<string, FieldVerb>> = {
   }),
   "references gone": removing(kinds.nodeReferences),
   "segment refs more": segment((record, i) => {
-    record.refs[i]! += 1;
+    record.refs.set(i, record.refs.get(i) + 1);
   }),
   "segment refs fewer": segment((record, i) => {
-    record.refs[i]! -= 1;
+    record.refs.set(i, record.refs.get(i) - 1);
   }),
   "segment leak": segment((record, i) => {
-    record.refs[i] = 1;
-    record.families[i] = Math.max(...record.families, 1);
+    record.refs.set(i, 1);
+    record.families.set(i, Math.max(...record.families, 1));
   }, false),
   "segment family": segment((record, i) => {
-    record.families[i]! += 1;
+    record.families.set(i, record.families.get(i) + 1);
   }),
   "segment vblock": segment((record, i, random) => {
-    record.vblocks[i]! += 1 + below(random, 5);
+    record.vblocks.set(i, record.vblocks.get(i) + 1 + below(random, 5));
   }),
   "segment unwritten": segment((record, i) => {
     record.written[i]! ^= 1;

@@ -65,8 +65,8 @@ export const spaceBugs: readonly PlantedBug[] = [
   {
     name: "cleaner-frees-at-once",
     file: SEGMENTS,
-    find: "source.refs[i] = 0;\n        this.#free(sourceSegment, i);",
-    replace: "source.refs[i] = 0;\n        this.#count(sourceSegment, -1);",
+    find: "source.refs.set(i, 0);\n        this.#free(sourceSegment, i);",
+    replace: "source.refs.set(i, 0);\n        this.#count(sourceSegment, -1);",
     mistake: "where the cleaner has moved a block from is free at once",
   },
   {
@@ -86,8 +86,8 @@ export const spaceBugs: readonly PlantedBug[] = [
   {
     name: "shared-block-freed",
     file: SEGMENTS,
-    find: "if (record.refs[i] === 0)\n                    this.#free(segment, i);",
-    replace: "if (record.refs[i] <= 1)\n                    this.#free(segment, i);",
+    find: "if (record.refs.get(i) === 0)\n                    this.#free(segment, i);",
+    replace: "if (record.refs.get(i) <= 1)\n                    this.#free(segment, i);",
     mistake: "a discard frees a block that a snapshot still has",
   },
   {
