@@ -44,6 +44,7 @@ function cachedReadWith(preadv2: Preadv2, addressOf: (bytes: Uint8Array) => bigi
   const scratch = new Uint8Array(SCRATCH_BYTES);
   const scratchVector = vectorOf(addressOf(scratch), 0);
   const scratchLength = viewOf(scratchVector);
+  let filled = scratch;
   return (fd, target, offset) => {
     const { length } = target;
     if (length > MOST_BYTES) return false;
@@ -53,7 +54,8 @@ function cachedReadWith(preadv2: Preadv2, addressOf: (bytes: Uint8Array) => bigi
     // To ask for an address costs as much as to copy 4 KiB twice.
     scratchLength.setUint32(8, length, true);
     if (preadv2(fd, scratchVector, 1, offset, RWF_NOWAIT) !== length) return false;
-    target.set(length === SCRATCH_BYTES ? scratch : scratch.subarray(0, length));
+    if (filled.length !== length) filled = scratch.subarray(0, length);
+    target.set(filled);
     return true;
   };
 }

@@ -6,8 +6,10 @@ import { crc32c } from "../base/checksum.ts";
 import { BlockspaceError } from "../base/errors.ts";
 import { Slab } from "../base/slab.ts";
 import type { SubvolumeEntry } from "../format/checkpoint-values.ts";
+import type { SegmentRecord } from "../format/segment-record.ts";
 import { nextExtent } from "../map/lookup.ts";
 import { addressOf } from "../space/geometry.ts";
+import type { Segments } from "../space/segments.ts";
 import type { Engine } from "./engine.ts";
 
 /** Device reads under way at once for one call. */
@@ -88,8 +90,7 @@ function readExtent(reading: Reading, at: number, pblock: number, count: number)
   const { state, pending, device } = engine;
   const { blockSize, segmentBlocks } = state.geometry;
   const first = pblock % segmentBlocks;
-  const record = state.segments.record(Math.floor(pblock / segmentBlocks));
-  const checksums = record?.checksums.subarray(first, first + count) ?? new Uint32Array(count);
+  const { checksums } = recordOf(state.segments, Math.floor(pblock / segmentBlocks));
   for (let i = 0; i < count;) {
     const waiting = pending.get(pblock + i);
     if (waiting) {
@@ -99,16 +100,13 @@ function readExtent(reading: Reading, at: number, pblock: number, count: number)
     }
     let end = i + 1;
     while (end < count && !pending.has(pblock + end)) end++;
-    const target = image.subarray((at + i) * blockSize, (at + end) * blockSize);
-    // Spelled out: a spread object costs as much as the checksum.
-    const run = { pblock: pblock + i, at: at + i, count: end - i, checksums };
-    if (device.readNow?.(target, addressOf(state.geometry, run.pblock)) === true) {
-      run.checksums = checksums.subarray(i, end);
-      checkSums(reading, run);
+    const target = part(image, (at + i) * blockSize, (at + end) * blockSize);
+    if (device.readNow?.(target, addressOf(state.geometry, pblock + i)) === true) {
+      for (let k = i; k < end; k++) checkSum(reading, at + k, checksums[first + k]!, pblock + k);
     } else if (later) {
       // A copy: what the segment's record says may change before the blocks have been read.
-      run.checksums = checksums.slice(i, end);
-      later.push(run);
+      const copy = checksums.slice(first + i, first + end);
+      later.push({ pblock: pblock + i, at: at + i, count: end - i, checksums: copy });
     } else {
       return false;
     }
@@ -145,23 +143,38 @@ async function fetchLater(reading: Reading, fetch: Fetch): Promise<void> {
       cause,
     });
   }
-  checkSums(reading, fetch);
+  fetch.checksums.forEach((sum, i) => checkSum(reading, fetch.at + i, sum, fetch.pblock + i));
 }
 
-/** Believes no block whose checksum does not match. */
-function checkSums({ engine, entry, from, image }: Reading, fetch: Fetch): void {
+/** Believes no block of the image that does not sum up to `checksum`. */
+function checkSum(reading: Reading, at: number, checksum: number, pblock: number): void {
+  const { engine, image } = reading;
+  const { blockSize } = engine.state.geometry;
+  const block = part(image, at * blockSize, (at + 1) * blockSize);
+  if (crc32c(block) !== checksum) throw badSum(reading, at, pblock);
+}
+
+function badSum({ engine, entry, from }: Reading, at: number, pblock: number): BlockspaceError {
   const { geometry } = engine.state;
   const { blockSize } = geometry;
-  for (let i = 0; i < fetch.count; i++) {
-    const at = (fetch.at + i) * blockSize;
-    if (crc32c(image.subarray(at, at + blockSize)) === fetch.checksums[i]) continue;
-    const offset = from * blockSize + at;
-    const address = addressOf(geometry, fetch.pblock + i);
-    throw new BlockspaceError(
-      "EBADSUM",
-      `the block at ${offset} of subvolume "${entry.name}" does not match its checksum ` +
-        `(address ${address})`,
-      { subvolume: entry.name, offset, length: blockSize, address },
-    );
-  }
+  const offset = (from + at) * blockSize;
+  const address = addressOf(geometry, pblock);
+  return new BlockspaceError(
+    "EBADSUM",
+    `the block at ${offset} of subvolume "${entry.name}" does not match its checksum ` +
+      `(address ${address})`,
+    { subvolume: entry.name, offset, length: blockSize, address },
+  );
+}
+
+/** Bytes of the image; to make a view costs a tenth of the checksum, and most reads are whole. */
+function part(image: Uint8Array, start: number, end: number): Uint8Array {
+  return end - start === image.length ? image : image.subarray(start, end);
+}
+
+/** What is known of the blocks of a segment that a map refers to; nothing is believed without. */
+function recordOf(segments: Segments, segment: number): SegmentRecord {
+  const record = segments.record(segment);
+  if (record) return record;
+  throw new BlockspaceError("ECORRUPT", `the record of segment ${segment} is missing`);
 }

@@ -7,8 +7,8 @@ export const operationBugs: readonly PlantedBug[] = [
   {
     name: "checksum-not-checked-on-reading",
     file: "host/reading.js",
-    find: "if (crc32c(image.subarray(at, at + blockSize)) === fetch.checksums[i])",
-    replace: "if (image.length > 0)",
+    find: "if (crc32c(block) !== checksum)",
+    replace: "if (image.length === 0)",
     mistake: "data is handed out whatever its checksum",
     first: 13,
   },
