@@ -160,11 +160,10 @@ export class Committer {
   async #run(): Promise<void> {
     try {
       while (this.#sealed.length > 0 || this.#open.waiting > 0) {
-        // Who writes in this turn of the event loop joins the batch before it is sealed.
-        await new Promise(setImmediate);
+        const turned = await this.#gather();
         if (this.#sealed.length === 0) this.seal();
         const batch = this.#sealed[0]!;
-        await this.#send(batch);
+        await this.#send(batch, turned && this.#mayBlock(batch));
         this.#sealed.shift();
         this.#durableLsn = batch.firstLsn + batch.commits - 1;
         this.batches++;
@@ -176,6 +175,22 @@ export class Committer {
     } finally {
       this.#running = false;
     }
+  }
+
+  /**
+   * Whoever writes at this moment joins the batch before it is sealed. A batch that may keep the
+   * event loop lets it turn first, for others to come in, and so that no caller has it to himself;
+   * true when it has turned.
+   */
+  async #gather(): Promise<boolean> {
+    if (!this.#mayBlock(this.#sealed[0] ?? this.#open)) return false;
+    await new Promise(setImmediate);
+    return true;
+  }
+
+  #mayBlock(batch: Batch): boolean {
+    const { mayBlock, journal } = this.#parts;
+    return mayBlock && batch.waiting === 1 && !batch.direct && journal.isQuick;
   }
 
   #keepData(batch: Batch, run: SlotRun): void {
@@ -191,8 +206,8 @@ export class Committer {
     batch.data = [];
   }
 
-  async #send(batch: Batch): Promise<void> {
-    const { journal, pending, health, mayBlock } = this.#parts;
+  async #send(batch: Batch, inPlace: boolean): Promise<void> {
+    const { journal, pending, health } = this.#parts;
     await this.#ready;
     health.checkWritable();
     if (batch.direct) {
@@ -204,7 +219,7 @@ export class Committer {
       commits: batch.commits,
       bytes: batch.writer.view(),
       data: batch.data.map((run) => pending.memory.view(run)),
-      mayBlock: mayBlock && batch.waiting === 1 && !batch.direct,
+      inPlace,
     });
     this.#dropData(batch);
     batch.writer.truncate(0);

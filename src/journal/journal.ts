@@ -29,8 +29,8 @@ export interface OutgoingBatch {
   bytes: Uint8Array;
   /** Blocks that travel in the frame. */
   data: readonly Uint8Array[];
-  /** The calling thread may wait in place, where the medium is quick. */
-  mayBlock: boolean;
+  /** The calling thread waits while it is written, where the medium offers that. */
+  inPlace: boolean;
 }
 
 interface UsedFile {
@@ -101,6 +101,11 @@ export class Journal {
     return this.#used.reduce((sum, file) => sum + file.size, 0);
   }
 
+  /** To wait in place for a frame costs less than to have another thread wait. */
+  get isQuick(): boolean {
+    return this.#active?.writeThroughNow !== undefined && this.#pace.isQuick;
+  }
+
   /**
    * Flushes the last frame of an unclosed journal, which may be no further than the system's cache.
    * After a sync that failed it may be there and nowhere else, and no flush brings it to disk: the
@@ -133,7 +138,7 @@ export class Journal {
     const frame = encodeFrame(facts, batch.bytes, batch.data, this.#identity.alignment);
     try {
       const device = await this.#deviceFor(frame.size, batch.firstLsn);
-      await this.#write(device, frame.chunks, batch.mayBlock);
+      await this.#write(device, frame.chunks, batch.inPlace);
     } catch (error) {
       this.#failure = error;
       throw error;
@@ -166,9 +171,8 @@ export class Journal {
     this.#active = undefined;
   }
 
-  async #write(device: Device, chunks: readonly Uint8Array[], mayBlock: boolean): Promise<void> {
+  async #write(device: Device, chunks: readonly Uint8Array[], inPlace: boolean): Promise<void> {
     const began = performance.now();
-    const inPlace = mayBlock && this.#pace.isQuick;
     if (!inPlace || device.writeThroughNow?.(chunks, this.#position) !== true) {
       await writeDurably(device, chunks, this.#position);
     }

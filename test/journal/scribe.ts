@@ -36,7 +36,7 @@ export function batchOf(firstLsn: number, marks: readonly number[], data = 0): O
   for (const mark of marks) writeCommit(writer, [{ type: "resize", subvolume: 1, size: mark }]);
   const bytes = writer.view().slice();
   const blocks = data > 0 ? [dataOf(firstLsn, data)] : [];
-  return { firstLsn, commits: marks.length, bytes, data: blocks, mayBlock: false };
+  return { firstLsn, commits: marks.length, bytes, data: blocks, inPlace: false };
 }
 
 /** The data that travels with the batch that begins with this LSN. */
