@@ -266,12 +266,14 @@ export class Engine {
     );
   }
 
-  /** Backpressure: waits until what was submitted before has left memory and journal. */
+  /** Backpressure: waits until enough of what was submitted before has left memory and journal. */
   async #makeRoom(): Promise<void> {
     const { journalSize, cacheSize, maxDirty } = this.#limits;
     this.health.checkWritable();
     const isTooMuch = (): boolean => this.pending.bytes + this.committer.waitingBytes >= maxDirty;
-    if (isTooMuch()) await this.writeOut();
+    if (isTooMuch()) this.writeOut().catch(() => undefined);
+    // No longer than it takes: the disk has the rest to do while the next data comes in.
+    while (isTooMuch() && this.pending.isWriting) await this.#oldestWritten();
     if (isTooMuch()) await this.committer.flush();
     const full = this.#journal.usedBytes >= journalSize || this.state.dirtyBytes >= cacheSize / 2;
     if (full) await this.checkpointer.run();
@@ -283,6 +285,14 @@ export class Engine {
   async writeOut(): Promise<void> {
     try {
       await this.pending.writeOut();
+    } catch (cause) {
+      throw this.health.fail("a data write", cause);
+    }
+  }
+
+  async #oldestWritten(): Promise<void> {
+    try {
+      await this.pending.oldestWritten();
     } catch (cause) {
       throw this.health.fail("a data write", cause);
     }

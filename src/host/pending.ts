@@ -26,6 +26,12 @@ const MOST_BRIDGED = 8;
 /** By physical block: the slot that holds its data. */
 type Blocks = Map<number, number>;
 
+/** A write-out under way. */
+interface WriteOut {
+  blocks: Blocks;
+  done: Promise<void>;
+}
+
 /** Blocks that go to the device in one write. */
 interface Run {
   pblock: number;
@@ -40,9 +46,8 @@ export class PendingData {
   readonly #isLive: (pblock: number) => boolean;
   /** Blocks that no write has been issued for. */
   #waiting: Blocks = new Map();
-  /** What each write-out under way has taken, the newest first. */
-  readonly #writing: Blocks[] = [];
-  #inFlight: Promise<void> = Promise.resolve();
+  /** The newest first. */
+  readonly #writing: WriteOut[] = [];
   #flushing: Promise<void> = Promise.resolve();
   /** Something was written that no flush has covered yet; perhaps before the host was opened. */
   #unflushed = true;
@@ -63,7 +68,7 @@ export class PendingData {
   /** Bytes held. */
   get bytes(): number {
     let blocks = this.#waiting.size;
-    for (const taken of this.#writing) blocks += taken.size;
+    for (const writeOut of this.#writing) blocks += writeOut.blocks.size;
     return blocks * this.#geometry.blockSize;
   }
 
@@ -108,7 +113,7 @@ export class PendingData {
   #slotOf(pblock: number): number | undefined {
     let slot = this.#waiting.get(pblock);
     for (let i = 0; slot === undefined && i < this.#writing.length; i++) {
-      slot = this.#writing[i]!.get(pblock);
+      slot = this.#writing[i]!.blocks.get(pblock);
     }
     return slot;
   }
@@ -119,14 +124,20 @@ export class PendingData {
    * while it is written, where the medium can: the flush that follows has nothing to do then.
    */
   async writeOut(durable = false): Promise<void> {
-    const taken = this.#waiting;
-    const runs = this.#runsOf(taken);
+    const blocks = this.#waiting;
+    const runs = this.#runsOf(blocks);
     this.#waiting = new Map();
-    this.#writing.unshift(taken);
-    const written = this.#inFlight.then(() => this.#write(runs, durable));
-    this.#inFlight = written.then(() => this.#letGo(taken, runs));
-    this.#inFlight.catch(() => undefined);
-    return this.#inFlight;
+    const before = this.#writing[0]?.done ?? Promise.resolve();
+    const written = before.then(() => this.#write(runs, durable));
+    const writeOut: WriteOut = { blocks, done: written.then(() => this.#letGo(writeOut, runs)) };
+    this.#writing.unshift(writeOut);
+    writeOut.done.catch(() => undefined);
+    return writeOut.done;
+  }
+
+  /** Resolves when the write-out that has been under way for longest has ended, if there is one. */
+  async oldestWritten(): Promise<void> {
+    await this.#writing.at(-1)?.done;
   }
 
   /**
@@ -210,8 +221,8 @@ export class PendingData {
   }
 
   /** They are at their place: from now on reads find them there. */
-  #letGo(taken: Blocks, runs: readonly Run[]): void {
-    this.#writing.splice(this.#writing.indexOf(taken), 1);
+  #letGo(writeOut: WriteOut, runs: readonly Run[]): void {
+    this.#writing.splice(this.#writing.indexOf(writeOut), 1);
     for (const { slots } of runs) for (const run of slots) this.memory.release(run);
   }
 }

@@ -70,7 +70,7 @@ export const commitBugs: readonly PlantedBug[] = [
   {
     name: "earlier-write-out-not-awaited",
     file: PENDING,
-    find: "this.#inFlight.then(() => this.#write(runs, durable))",
+    find: "before.then(() => this.#write(runs, durable))",
     replace: "this.#write(runs, durable)",
     mistake: "a write-out does not wait for the one before, which has some of its blocks",
     first: 2,
@@ -78,7 +78,7 @@ export const commitBugs: readonly PlantedBug[] = [
   {
     name: "pending-data-dropped-at-once",
     file: PENDING,
-    find: "this.#writing.unshift(taken);",
+    find: "this.#writing.unshift(writeOut);",
     replace: "",
     mistake: "data leaves memory when its write begins, not when it has ended",
     first: 2,
@@ -86,10 +86,10 @@ export const commitBugs: readonly PlantedBug[] = [
   {
     name: "memory-of-pending-data-used-again",
     file: PENDING,
-    find: "const written = this.#inFlight.then(() => this.#write(runs, durable));",
+    find: "const written = before.then(() => this.#write(runs, durable));",
     replace:
       "runs.forEach(({ slots }) => slots.forEach((run) => this.memory.release(run)));\n" +
-      "        const written = this.#inFlight.then(() => this.#write(runs, durable));",
+      "        const written = before.then(() => this.#write(runs, durable));",
     mistake: "memory is given to other data before its own has been written",
     first: 2,
   },
