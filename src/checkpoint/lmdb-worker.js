@@ -54,7 +54,10 @@ function apply(chunk) {
   }
 }
 
-/** @param {boolean} reset empties the table first */
+/**
+ * Takes changes until the closing record comes, and makes them durable.
+ * @param {boolean} reset empties the table first
+ */
 function commit(reset) {
   db.transactionSync(() => {
     if (reset) db.clearSync();
@@ -73,15 +76,17 @@ function commit(reset) {
 }
 
 parentPort.on("message", ({ begin }) => {
-  // Who gives a commit up at the last moment may be told too late.
+  // A commit that is given up may have ended meanwhile.
   if (!begin) return;
+  let answer;
   try {
     commit(begin.reset);
-    parentPort.postMessage({ done: true });
+    answer = { done: true };
   } catch (error) {
-    parentPort.postMessage({ done: false, error });
-  } finally {
-    Atomics.store(flag, 0, 0);
-    Atomics.notify(flag, 0);
+    answer = { done: false, error };
   }
+  // Before the answer, which says that the thread waits for nothing any more.
+  Atomics.store(flag, 0, 0);
+  Atomics.notify(flag, 0);
+  parentPort.postMessage(answer);
 });

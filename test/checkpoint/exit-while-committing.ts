@@ -1,12 +1,12 @@
 /**
- * A process that ends by itself a few milliseconds after a commit to environment `a` has been handed
- * to its thread. Arguments: the directory, `exit` or `throw`, the milliseconds.
+ * A process that ends by itself a few milliseconds after the thread of environment `a` was sent a
+ * message of a commit. Arguments: the directory, `exit` or `throw`, the message, the milliseconds.
  */
 import { Worker } from "node:worker_threads";
 import { lmdbEnvironments } from "../../src/checkpoint/lmdb-environment.ts";
 import { put } from "./naive-closing.ts";
 
-const [directory, way, delay] = process.argv.slice(2) as [string, "exit" | "throw", string];
+const [directory, way, message, delay] = process.argv.slice(2) as [string, string, string, string];
 
 function end(): void {
   if (way === "exit") process.exit(7);
@@ -15,10 +15,9 @@ function end(): void {
 
 type Post = (this: Worker, message: unknown, ...rest: unknown[]) => void;
 const real = Reflect.get(Worker.prototype, "postMessage") as Post;
-const post: Post = function (message, ...rest) {
-  real.call(this, message, ...rest);
-  const commits = typeof message === "object" && message !== null && "closing" in message;
-  if (commits) setTimeout(end, Number(delay));
+const post: Post = function (sent, ...rest) {
+  real.call(this, sent, ...rest);
+  if (typeof sent === "object" && sent !== null && message in sent) setTimeout(end, Number(delay));
 };
 Reflect.set(Worker.prototype, "postMessage", post);
 
