@@ -99,8 +99,9 @@ export function encodeSegmentRecord(record: SegmentRecord): Uint8Array {
     }
   }
   for (let i = 0; i < blocks; i++, at += header.familyWidth) {
-    if (refs.get(i) > 0)
+    if (refs.get(i) > 0) {
       setWidth(view, at, header.familyWidth, familyIndex.get(record.families.get(i))!);
+    }
   }
   return body;
 }
@@ -124,8 +125,9 @@ export function decodeSegmentRecord(body: Uint8Array, expectedBlocks: number): S
   for (let i = 0; i < blocks; i++) record.written[i] = (body[at + (i >> 3)]! >> (i & 7)) & 1;
   at += bitmapSize;
   for (let i = 0; i < blocks; i++, at += 4) record.checksums[i] = view.getUint32(at, true);
-  for (let i = 0; i < blocks; i++, at += refsWidth)
+  for (let i = 0; i < blocks; i++, at += refsWidth) {
     record.refs.set(i, readers[refsWidth]!(view, at));
+  }
   for (let i = 0; i < blocks; i++, at += vblockWidth) {
     record.vblocks.set(i, header.vblockBase + readers[vblockWidth]!(view, at));
   }
