@@ -54,7 +54,7 @@ export const crashRows: readonly Row[] = [
     ofShort(["prefix"]),
   ),
   crashRow(
-    { number: 2, fault: "any subset of the unflushed writes", leaves: "P1", cases: 1_100_000 },
+    { number: 2, fault: "any subset of the unflushed writes", leaves: "P1", cases: 1_200_000 },
     async (index) => {
       const { check, options } = await crashesOf(
         wideSequence(index),
