@@ -273,7 +273,9 @@ export class Engine {
     const isTooMuch = (): boolean => this.pending.bytes + this.committer.waitingBytes >= maxDirty;
     if (isTooMuch()) this.writeOut().catch(() => undefined);
     // No longer than it takes: the disk has the rest to do while the next data comes in.
-    while (isTooMuch() && this.pending.isWriting) await this.#oldestWritten();
+    while (isTooMuch() && this.pending.isWriting) {
+      await this.#dataWrite(() => this.pending.oldestWritten());
+    }
     if (isTooMuch()) await this.committer.flush();
     const full = this.#journal.usedBytes >= journalSize || this.state.dirtyBytes >= cacheSize / 2;
     if (full) await this.checkpointer.run();
@@ -281,27 +283,21 @@ export class Engine {
     if (this.#journal.usedBytes >= journalSize) await this.checkpointer.run();
   }
 
-  /** Writes all pending data to its place; a failure is final. */
+  /** Writes all pending data to its place. */
   async writeOut(): Promise<void> {
-    try {
-      await this.pending.writeOut();
-    } catch (cause) {
-      throw this.health.fail("a data write", cause);
-    }
-  }
-
-  async #oldestWritten(): Promise<void> {
-    try {
-      await this.pending.oldestWritten();
-    } catch (cause) {
-      throw this.health.fail("a data write", cause);
-    }
+    await this.#dataWrite(() => this.pending.writeOut());
   }
 
   /** Writes whole blocks to their place now; they must be held. */
   async writeData(image: Uint8Array, pblock: number): Promise<void> {
+    const address = addressOf(this.state.geometry, pblock);
+    await this.#dataWrite(() => this.pending.writeNow([image], address));
+  }
+
+  /** A failure of a data write is final. */
+  async #dataWrite(work: () => Promise<void>): Promise<void> {
     try {
-      await this.pending.writeNow([image], addressOf(this.state.geometry, pblock));
+      await work();
     } catch (cause) {
       throw this.health.fail("a data write", cause);
     }

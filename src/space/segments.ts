@@ -101,8 +101,9 @@ export class Segments implements BlockReferences {
     eachSegment(this.geometry, pblock, checksums.length, (segment, index, part) => {
       const record = this.#edit(segment);
       for (let i = index; i < index + part; i++, done++) {
-        if (record.refs.get(i) === 0)
+        if (record.refs.get(i) === 0) {
           throw this.#damage(segment, i, "is written and not allocated");
+        }
         record.written[i] = 1;
         record.checksums[i] = checksums[done]!;
       }
@@ -114,8 +115,9 @@ export class Segments implements BlockReferences {
     eachSegment(this.geometry, pblock, count, (segment, index, part) => {
       const record = this.#edit(segment);
       for (let i = index; i < index + part; i++) {
-        if (record.refs.get(i) === 0) throw this.#damage(segment, i, "is mapped and not allocated");
-        record.refs.set(i, record.refs.get(i) + 1);
+        const references = record.refs.get(i);
+        if (references === 0) throw this.#damage(segment, i, "is mapped and not allocated");
+        record.refs.set(i, references + 1);
       }
     });
   }
@@ -125,10 +127,10 @@ export class Segments implements BlockReferences {
     eachSegment(this.geometry, pblock, count, (segment, index, part) => {
       const record = this.#edit(segment);
       for (let i = index; i < index + part; i++) {
-        if (record.refs.get(i) === 0)
-          throw this.#damage(segment, i, "is released and not allocated");
-        record.refs.set(i, record.refs.get(i) - 1);
-        if (record.refs.get(i) === 0) this.#free(segment, i);
+        const references = record.refs.get(i);
+        if (references === 0) throw this.#damage(segment, i, "is released and not allocated");
+        record.refs.set(i, references - 1);
+        if (references === 1) this.#free(segment, i);
       }
     });
   }
@@ -143,8 +145,9 @@ export class Segments implements BlockReferences {
     const target = this.#edit(targetSegment);
     const i = from % segmentBlocks;
     const j = to % segmentBlocks;
-    if (source.refs.get(i) === 0)
+    if (source.refs.get(i) === 0) {
       throw this.#damage(sourceSegment, i, "is moved and not allocated");
+    }
     if (target.refs.get(j) !== 0) throw this.#damage(targetSegment, j, "is allocated twice");
     this.busy.allocated(targetSegment, j);
     target.refs.set(j, source.refs.get(i));

@@ -223,20 +223,12 @@ async function overlapping(ticks: number, k: number): Promise<{ flushes: number;
     if (keyOf(operation) === "data flush" && ++flushes === k) throw new Error("lost pages");
   };
   await disk.write(0, blocks("a", 100));
-  const calls: Promise<void>[] = [];
-  const call = (promise: Promise<void>): void => {
-    promise.catch(() => undefined);
-    calls.push(promise);
-  };
-  call(host.checkpoint());
+  const calls = [host.checkpoint()];
   for (let i = 1; i <= 3; i++) {
-    for (let tick = 0; tick < ticks; tick++) {
-      await (tick % 4 === 3 ? new Promise(setImmediate) : Promise.resolve());
-    }
-    call(disk.write(i * 50 * B, blocks(`b${i} `, 150)));
-    call(disk.flush());
+    for (let tick = 0; tick < ticks; tick++) await Promise.resolve();
+    calls.push(disk.write(i * 50 * B, blocks(`b${i} `, 150)), disk.flush());
   }
-  call(host.checkpoint());
+  calls.push(host.checkpoint());
   const outcomes = await Promise.allSettled(calls);
   const flushesBeforeClose = flushes;
   await host.close().catch(() => undefined);

@@ -47,9 +47,8 @@ export const failureBugs: readonly PlantedBug[] = [
   {
     name: "goes-on-after-a-failed-submit",
     file: "host/engine.js",
-    find: 'await this.pending.writeNow([image], addressOf(this.state.geometry, pblock));\n        }\n        catch (cause) {\n            throw this.health.fail("a data write", cause);',
-    replace:
-      "await this.pending.writeNow([image], addressOf(this.state.geometry, pblock));\n        }\n        catch (cause) {\n            throw cause;",
+    find: "await this.#dataWrite(() => this.pending.writeNow([image], address));",
+    replace: "await this.pending.writeNow([image], address);",
     mistake: "a failed write of staged data is told to its caller, and the host goes on",
     first: 8,
   },

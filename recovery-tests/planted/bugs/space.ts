@@ -86,8 +86,8 @@ export const spaceBugs: readonly PlantedBug[] = [
   {
     name: "shared-block-freed",
     file: SEGMENTS,
-    find: "if (record.refs.get(i) === 0)\n                    this.#free(segment, i);",
-    replace: "if (record.refs.get(i) <= 1)\n                    this.#free(segment, i);",
+    find: "if (references === 1)\n                    this.#free(segment, i);",
+    replace: "if (references <= 2)\n                    this.#free(segment, i);",
     mistake: "a discard frees a block that a snapshot still has",
   },
   {
