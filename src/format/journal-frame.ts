@@ -194,6 +194,47 @@ export function decodeFrame(
   return { commits, data: frame.subarray(start + header.commitsLength, header.length) };
 }
 
+/** A block whose data a frame carries. */
+export interface CarriedBlock {
+  /** Of the commit that wrote it. */
+  lsn: number;
+  pblock: number;
+  data: Uint8Array;
+}
+
+/**
+ * The blocks that a frame carries: all that its records wrote, in their order, or none. `ECORRUPT`
+ * when its data is not what the records name.
+ */
+export function carriedBlocks(
+  { commits, data }: { commits: readonly Commit[]; data: Uint8Array },
+  blockSize: number,
+): CarriedBlock[] {
+  if (data.length === 0) return [];
+  const runs = commits.flatMap(({ lsn, records }) =>
+    records.flatMap((record) => {
+      const writes = record.type === "remap" || record.type === "convert";
+      return writes && record.checksums ? [{ ...record, lsn }] : [];
+    }),
+  );
+  const named = runs.reduce((sum, { count }) => sum + count * blockSize, 0);
+  if (named !== data.length) {
+    throw new BlockspaceError(
+      "ECORRUPT",
+      `a journal frame carries ${data.length} bytes of data, and its records name ${named}`,
+      { lsn: commits[0]!.lsn },
+    );
+  }
+  const carried: CarriedBlock[] = [];
+  let at = 0;
+  for (const { lsn, pblock, count } of runs) {
+    for (let i = 0; i < count; i++, at += blockSize) {
+      carried.push({ lsn, pblock: pblock + i, data: data.subarray(at, at + blockSize) });
+    }
+  }
+  return carried;
+}
+
 /** The first block of a journal file, of `alignment` bytes. */
 export function encodeFileHeader(
   facts: Omit<JournalFileHeader, "magic" | "checksum">,

@@ -6,7 +6,7 @@
 import { crc32c } from "../base/checksum.ts";
 import { isBlockspaceError } from "../base/errors.ts";
 import type { Directory } from "../device/device.ts";
-import { type Commit, decodeFrame } from "../format/journal-frame.ts";
+import { carriedBlocks, type Commit, decodeFrame } from "../format/journal-frame.ts";
 import type { JournalFile, JournalIdentity } from "../journal/files.ts";
 import { findFrame, SearchBudget } from "../journal/frame-reader.ts";
 import type { JournalBatch } from "../journal/reader.ts";
@@ -31,12 +31,12 @@ export async function* allFrames(place: JournalPlace): AsyncGenerator<FoundFrame
     try {
       let from = 0;
       for (;;) {
-        const found = await orNothing(findFrame(device, from, identity, () => true, budget));
+        const found = await unlessGivenUp(findFrame(device, from, identity, () => true, budget));
         if (!found) break;
         const { header, bytes } = found.frame;
         const length = Math.ceil(header.length / identity.alignment) * identity.alignment;
         from = found.position + length;
-        const decoded = tryDecode(header, bytes);
+        const decoded = orNothing(() => decodeFrame(header, bytes));
         const lastLsn = header.firstLsn + header.commits - 1;
         if (decoded) yield { ...decoded, header, lastLsn };
       }
@@ -47,7 +47,7 @@ export async function* allFrames(place: JournalPlace): AsyncGenerator<FoundFrame
 }
 
 /** Where a search is given up, nothing is found; the check has told of the reason. */
-async function orNothing<T>(search: Promise<T>): Promise<T | undefined> {
+async function unlessGivenUp<T>(search: Promise<T>): Promise<T | undefined> {
   try {
     return await search;
   } catch (error) {
@@ -56,11 +56,10 @@ async function orNothing<T>(search: Promise<T>): Promise<T | undefined> {
   }
 }
 
-function tryDecode(
-  ...frame: Parameters<typeof decodeFrame>
-): ReturnType<typeof decodeFrame> | undefined {
+/** What `read` makes of a sound frame; nothing where its contents make no sense. */
+function orNothing<T>(read: () => T): T | undefined {
   try {
-    return decodeFrame(...frame);
+    return read();
   } catch (error) {
     if (isBlockspaceError(error, "ECORRUPT")) return undefined;
     throw error;
@@ -114,15 +113,10 @@ export async function blocksInJournal(
 ): Promise<Map<number, Uint8Array>> {
   const found = new Map<number, Uint8Array>();
   if (wanted.size === 0) return found;
-  for await (const { commits, data } of allFrames(place)) {
-    let at = 0;
-    for (const record of commits.flatMap(({ records }) => records)) {
-      if ((record.type !== "remap" && record.type !== "convert") || !record.checksums) continue;
-      for (let i = 0; i < record.count && at + blockSize <= data.length; i++, at += blockSize) {
-        const block = data.subarray(at, at + blockSize);
-        if (wanted.get(record.pblock + i) !== crc32c(block)) continue;
-        found.set(record.pblock + i, Uint8Array.from(block));
-      }
+  for await (const frame of allFrames(place)) {
+    const carried = orNothing(() => carriedBlocks(frame, blockSize)) ?? [];
+    for (const { pblock, data } of carried) {
+      if (wanted.get(pblock) === crc32c(data)) found.set(pblock, Uint8Array.from(data));
     }
   }
   return found;

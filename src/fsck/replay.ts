@@ -6,7 +6,7 @@ import { type BlockspaceError, isBlockspaceError } from "../base/errors.ts";
 import { emptyEnvironment } from "../checkpoint/empty-environment.ts";
 import type { Directory } from "../device/device.ts";
 import { kinds } from "../format/checkpoint-values.ts";
-import type { Commit } from "../format/journal-frame.ts";
+import { type CarriedBlock, carriedBlocks } from "../format/journal-frame.ts";
 import type { JournalFile, JournalIdentity } from "../journal/files.ts";
 import { type JournalBatch, type JournalEnd, JournalReader } from "../journal/reader.ts";
 import { applyCommit } from "../replay/apply.ts";
@@ -156,43 +156,28 @@ function applyBatch(
   run: Run,
   most: number,
 ): Pick<Replayed, "damage"> | undefined {
-  let at = 0;
-  for (const commit of batch.commits) {
-    if (commit.lsn > most) return {};
+  const { header, commits } = batch;
+  let carried: CarriedBlock[];
+  try {
+    carried = carriedBlocks(batch, geometry.blockSize);
+  } catch (error) {
+    return { damage: { id: "J006", message: reasonOf(error), lsn: header.firstLsn } };
+  }
+  for (const commit of commits.filter(({ lsn }) => lsn <= most)) {
     try {
       applyCommit(state, commit);
-      at = restore(commit, batch.data, at, geometry.blockSize, run);
     } catch (error) {
       const message = `commit ${commit.lsn} cannot be applied: ${reasonOf(error)}`;
       return { damage: { id: "R001", message, lsn: commit.lsn } };
     }
     run.commits++;
   }
-  run.checksum = batch.header.checksum;
-  if (at === batch.data.length) return undefined;
-  const { lsn } = state;
-  const message = `the frame of commit ${lsn} carries data that no record names`;
-  return { damage: { id: "J006", message, lsn } };
-}
-
-/** Takes up the blocks that the frame carries for a commit; returns where the next one's begin. */
-function restore(
-  commit: Commit,
-  data: Uint8Array,
-  from: number,
-  blockSize: number,
-  { restored, keepData }: Run,
-): number {
-  let at = from;
-  if (data.length === 0) return at;
-  for (const record of commit.records) {
-    if ((record.type !== "remap" && record.type !== "convert") || !record.checksums) continue;
-    for (let i = 0; i < record.count; i++, at += blockSize) {
-      if (at + blockSize > data.length) throw new Error("its data is cut short");
-      restored.set(record.pblock + i, keepData ? data.subarray(at, at + blockSize) : NO_DATA);
-    }
+  for (const { lsn, pblock, data } of carried) {
+    if (lsn <= most) run.restored.set(pblock, run.keepData ? data : NO_DATA);
   }
-  return at;
+  if (commits.some(({ lsn }) => lsn > most)) return {};
+  run.checksum = header.checksum;
+  return undefined;
 }
 
 /** Which finding an error of the journal's reader is. */

@@ -7,10 +7,11 @@
  * is damaged, the other one is used with more of the journal, which is kept back to the older of
  * the two for this. When both are, the journal alone will do if it is whole since creation.
  */
-import { BlockspaceError, isBlockspaceError } from "../base/errors.ts";
+import { isBlockspaceError } from "../base/errors.ts";
 import { emptyEnvironment } from "../checkpoint/empty-environment.ts";
 import type { Environment, OpenEnvironment } from "../checkpoint/environment.ts";
 import type { Directory } from "../device/device.ts";
+import { carriedBlocks } from "../format/journal-frame.ts";
 import type { JournalIdentity } from "../journal/files.ts";
 import { type JournalBatch, type JournalEnd, JournalReader } from "../journal/reader.ts";
 import type { Geometry } from "../space/geometry.ts";
@@ -100,23 +101,9 @@ export async function replay(source: ReplaySource, cacheSize: number): Promise<R
 
 /** Applies the commits of a frame and keeps the data that it carries. */
 function applyBatch(state: State, batch: JournalBatch, restored: Map<number, Uint8Array>): void {
-  const { blockSize } = state.geometry;
-  let at = 0;
-  for (const commit of batch.commits) {
-    applyCommit(state, commit);
-    if (batch.data.length === 0) continue;
-    for (const record of commit.records) {
-      if ((record.type !== "remap" && record.type !== "convert") || !record.checksums) continue;
-      for (let i = 0; i < record.count; i++, at += blockSize) {
-        restored.set(record.pblock + i, batch.data.subarray(at, at + blockSize));
-      }
-    }
-  }
-  if (at !== batch.data.length) {
-    throw new BlockspaceError("ECORRUPT", "a journal frame carries data that no record names", {
-      lsn: batch.header.firstLsn,
-    });
-  }
+  const carried = carriedBlocks(batch, state.geometry.blockSize);
+  for (const commit of batch.commits) applyCommit(state, commit);
+  for (const { pblock, data } of carried) restored.set(pblock, data);
 }
 
 interface Chosen {
