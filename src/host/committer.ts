@@ -20,7 +20,7 @@ import type { Health } from "./health.ts";
 import type { PendingData } from "./pending.ts";
 
 /** Bytes of data from which on a batch does not carry it: writing twice would cost more. */
-const MOST_INLINE_BYTES = 64 * 1024;
+const MOST_INLINE_BYTES = 128 * 1024;
 /** Bytes of commits from which on a batch goes out by itself. */
 const FULL_BATCH_BYTES = 1024 * 1024;
 
@@ -35,6 +35,8 @@ interface Batch {
   direct: boolean;
   /** So many wait for it; one is enough that it goes out although it is not full. */
   waiting: number;
+  /** One who will wait for it is expected. */
+  isExpected: boolean;
   /** The write-out of its data, begun when it was sealed. */
   written: Promise<void> | undefined;
   /** Resolves with the checksum of its frame when it is durable. */
@@ -138,6 +140,14 @@ export class Committer {
     await batch.done;
   }
 
+  /** Sends the open batch out for one caller who is about to wait for it. */
+  begin(): void {
+    if (this.#running || this.#open.commits === 0) return;
+    this.#open.isExpected = true;
+    this.seal();
+    this.#start();
+  }
+
   /**
    * Seals the open batch at this moment and resolves, when all sealed ones are durable, with the
    * checksum of the last of their frames.
@@ -190,7 +200,8 @@ export class Committer {
 
   #mayBlock(batch: Batch): boolean {
     const { mayBlock, journal } = this.#parts;
-    return mayBlock && batch.waiting === 1 && !batch.direct && journal.isQuick;
+    const waiting = Math.max(batch.waiting, batch.isExpected ? 1 : 0);
+    return mayBlock && waiting === 1 && !batch.direct && journal.isQuick;
   }
 
   #keepData(batch: Batch, run: SlotRun): void {
@@ -243,6 +254,7 @@ function newBatch(firstLsn: number, writer: ByteWriter = new ByteWriter()): Batc
     dataBlocks: 0,
     direct: false,
     waiting: 0,
+    isExpected: false,
     written: undefined,
     done,
     settle,

@@ -26,14 +26,14 @@ export interface OpenHostOptions {
   blockSize?: number;
   /** A block device or file that holds the data in place of the store's own file. */
   device?: string;
-  /** What the journal's files should take up; 64 MiB unless given. */
+  /** What the journal's files should take up; 128 MiB unless given. */
   journalSize?: number;
   /** Memory for map nodes and segment records; 128 MiB unless given. */
   cacheSize?: number;
   /** Memory for data and records that have not been written yet; 32 MiB unless given. */
   maxDirty?: number;
   /**
-   * A commit of at most 64 KiB that one caller waits for keeps the event loop until it is durable,
+   * A commit of at most 128 KiB that one caller waits for keeps the event loop until it is durable,
    * while the disk answers within half a millisecond on average: that takes two thirds of the time
    * of going by way of another thread. True unless given.
    */
@@ -78,7 +78,7 @@ export function checkOptions(options: OpenHostOptions): void {
 
 export function limitsOf(options: OpenHostOptions): Limits {
   const limits = {
-    journalSize: options.journalSize ?? 64 * MiB,
+    journalSize: options.journalSize ?? 128 * MiB,
     cacheSize: options.cacheSize ?? 128 * MiB,
     maxDirty: options.maxDirty ?? 32 * MiB,
   };

@@ -1,6 +1,7 @@
 /**
  * The journal as it is written: frames go out one at a time, each with one write and one flush,
- * into files that are preallocated once and recycled when no checkpoint needs them any more.
+ * into files that are preallocated once, before they are needed, and recycled when no checkpoint
+ * needs them any more.
  *
  * A new file is begun when a frame does not fit into the rest of the current one, and whenever the
  * journal is opened: so nothing is ever written behind a torn frame, and no sector that was durable
@@ -33,9 +34,12 @@ export interface OutgoingBatch {
   inPlace: boolean;
 }
 
-interface UsedFile {
+interface SpareFile {
   name: string;
   size: number;
+}
+
+interface UsedFile extends SpareFile {
   firstLsn: number;
 }
 
@@ -57,7 +61,9 @@ export class Journal {
   /** Files with frames that a checkpoint may need, oldest first; the active one is last. */
   #used: UsedFile[];
   /** Files to write into next; their names are durable. */
-  #spare: { name: string; size: number }[] = [];
+  #spare: SpareFile[] = [];
+  /** Another spare file is being made. */
+  #making: Promise<void> | undefined;
   /**
    * Found without a header, or with one that may not be durable: a crash has cut their beginning
    * short. They are given up. If such a file counted as used, the one before it could be recycled,
@@ -147,6 +153,7 @@ export class Journal {
     this.#checksum = frame.checksum;
     this.#durableLsn = batch.firstLsn + batch.commits - 1;
     this.bytesWritten += frame.size;
+    this.#makeSpareInTime();
   }
 
   /** Files whose commits are all at or before `lsn` may be used again. */
@@ -167,6 +174,7 @@ export class Journal {
   }
 
   async close(): Promise<void> {
+    await this.#making;
     await this.#active?.close();
     this.#active = undefined;
   }
@@ -199,13 +207,36 @@ export class Journal {
   }
 
   async #takeFile(needed: number): Promise<{ name: string; device: Device }> {
+    if (this.#spare.length === 0) await this.#making;
     const index = this.#spare.findIndex((file) => file.size >= needed);
     if (index >= 0) {
       const [file] = this.#spare.splice(index, 1);
       return { name: file!.name, device: await this.#directory.open(file!.name, "write") };
     }
+    return this.#createFile(Math.max(this.#fileSize, needed));
+  }
+
+  /** To make a file takes as long as a hundred commits: it is begun when half of one is left. */
+  #makeSpareInTime(): void {
+    const isTime = this.#active !== undefined && 2 * this.#position >= this.#active.size;
+    if (!isTime || this.#making || this.#spare.length > 0) return;
+    this.#making = this.#makeSpare().finally(() => {
+      this.#making = undefined;
+    });
+  }
+
+  async #makeSpare(): Promise<void> {
+    try {
+      const { name, device } = await this.#createFile(this.#fileSize);
+      this.#spare.push({ name, size: device.size });
+      await device.close();
+    } catch (error) {
+      this.#failure ??= error;
+    }
+  }
+
+  async #createFile(size: number): Promise<{ name: string; device: Device }> {
     const name = journalFileName(this.#nextName++);
-    const size = Math.max(this.#fileSize, needed);
     return { name, device: await createJournalFile(this.#directory, name, size) };
   }
 }

@@ -80,11 +80,24 @@ describe("a commit in place", () => {
     await host.close();
   });
 
+  it("is for one caller who is yet to come", async () => {
+    const { host, disk, writeNow, commit } = await open();
+    for (let i = 0; i < UNTIL_BELIEVED; i++) await commit(i);
+    writeNow.mockClear();
+    await disk.write(0, blocks("foreseen", B / 512));
+    host.beginFlush();
+    for (let i = 0; i < 3; i++) await nextTurn();
+    expect(writeNow.mock.results.map(({ value }) => value as boolean)).toEqual([true]);
+    await disk.flush();
+    expect(writeNow).toHaveBeenCalledTimes(1);
+    await host.close();
+  });
+
   it("is not for a batch whose data goes to its place first", async () => {
     const { host, writeNow, commit } = await open();
     for (let i = 0; i < UNTIL_BELIEVED; i++) await commit(i);
     writeNow.mockClear();
-    for (let i = 0; i < 5; i++) await commit(i, 20);
+    for (let i = 0; i < 3; i++) await commit(i, 40);
     expect(writeNow).not.toHaveBeenCalled();
     await host.close();
   });

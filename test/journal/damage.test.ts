@@ -24,8 +24,13 @@ const FRAMES = 17;
 /** Frames of one sector each, seven to a file behind its header. */
 const PER_FILE = FILE_SIZE / 512 - 1;
 const FRAME_LENGTH = 64 + 8 + 24;
+/** Who opens the sample again begins this file. */
+const REOPENED = "00000006";
 
-/** A journal of 17 frames in the files 2, 3 and 4, with one commit in each; file 1 is empty. */
+/**
+ * A journal of 17 frames in the files 2, 3 and 4, with one commit in each; file 1 is empty, and
+ * file 5, made before it was needed, has no header.
+ */
 async function sample(): Promise<{
   directory: SimulatedTree;
   scribe: Scribe;
@@ -130,10 +135,10 @@ describe("a damaged frame", () => {
     const [own, other] = [await openJournal(directory), await openJournal(fork)];
     for (const mark of [180, 190, 200]) await own.scribe.append([mark]);
     for (const mark of [185, 195, 205]) await other.scribe.append([mark]);
-    const foreign = await bytesIn(fork, "00000005");
-    await damage(directory, "00000005", (bytes) => foreign.copy(bytes, 1024, 1024, 1536));
+    const foreign = await bytesIn(fork, REOPENED);
+    await damage(directory, REOPENED, (bytes) => foreign.copy(bytes, 1024, 1024, 1536));
     expect(await outcome(directory)).toBe("ECORRUPT");
-    await damage(directory, "00000005", (bytes) => foreign.copy(bytes));
+    await damage(directory, REOPENED, (bytes) => foreign.copy(bytes));
     expect(await outcome(directory)).toBe(`${upTo(FRAMES)},18.5,19.5,20.5`);
   });
 
@@ -176,12 +181,12 @@ describe("the header of a file without frames", () => {
     const { directory } = await sample();
     const { scribe } = await openJournal(directory);
     await scribe.append([180]);
-    await damage(directory, "00000005", (bytes) => bytes.fill(0, 512));
+    await damage(directory, REOPENED, (bytes) => bytes.fill(0, 512));
     expect(await outcome(directory)).toBe(upTo(FRAMES));
     const { name, at } = placeOf(FRAMES);
     await damage(directory, name, flip(at, 400));
     await expect(readJournal(directory)).rejects.toThrow(
-      "ECORRUPT: the journal frame at commit 17 is missing, but 00000005 follows it",
+      `ECORRUPT: the journal frame at commit 17 is missing, but ${REOPENED} follows it`,
     );
   });
 });
@@ -208,9 +213,9 @@ describe("a damaged file header", () => {
     const { scribe } = await openJournal(directory);
     await scribe.append([180]);
     expect(await outcome(directory)).toBe(upTo(18));
-    await damage(directory, "00000005", flip(0, 200));
+    await damage(directory, REOPENED, flip(0, 200));
     await expect(readJournal(directory)).rejects.toThrow(
-      "ECORRUPT: the journal frame at commit 18 is missing: the header of 00000005 is damaged",
+      `ECORRUPT: the journal frame at commit 18 is missing: the header of ${REOPENED} is damaged`,
     );
   });
 

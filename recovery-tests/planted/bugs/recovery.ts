@@ -8,9 +8,9 @@ export const recoveryBugs: readonly PlantedBug[] = [
   {
     name: "last-commit-not-replayed",
     file: REPLAY,
-    find: "for (const commit of batch.commits) {\n        applyCommit(state, commit);",
+    find: "for (const commit of batch.commits)\n",
     replace:
-      "for (const commit of batch.commits.slice(0, Math.max(1, batch.commits.length - 1))) {\n        applyCommit(state, commit);",
+      "for (const commit of batch.commits.slice(0, Math.max(1, batch.commits.length - 1)))\n",
     mistake: "off by one: the last commit of a frame is not replayed",
   },
   {
@@ -23,9 +23,9 @@ export const recoveryBugs: readonly PlantedBug[] = [
   },
   {
     name: "converted-data-not-restored",
-    file: REPLAY,
-    find: '(record.type !== "remap" && record.type !== "convert")',
-    replace: '(record.type !== "remap")',
+    file: "format/journal-frame.js",
+    find: 'record.type === "remap" || record.type === "convert"',
+    replace: 'record.type === "remap"',
     mistake: "data of writes to preallocated blocks is not taken up on opening",
     first: 1,
   },
