@@ -7,12 +7,13 @@
  * as it is, and a value in it that must change again meanwhile is copied first.
  */
 import { BlockspaceError } from "../base/errors.ts";
-import { open as openSealed, seal } from "../format/sealed-value.ts";
+import { open as openSealed, sealOwn } from "../format/sealed-value.ts";
 import { Cache } from "./cache.ts";
 import type { Change, Environment } from "./environment.ts";
 
 /** How a value of the table is kept, and copied before a change. */
 export interface Codec<V> {
+  /** The body of its value, which is the caller's; best in memory of `newBody`. */
   encode(value: V): Uint8Array;
   /** Throws `ECORRUPT` on anything that `encode` cannot have written. */
   decode(body: Uint8Array): V;
@@ -95,7 +96,7 @@ export class Table<V extends {}> {
   *changes(): Generator<Change> {
     const { kind } = this;
     for (const [id, value] of this.#frozen) {
-      yield { kind, id, value: value && seal(kind, id, this.#codec.encode(value)) };
+      yield { kind, id, value: value && sealOwn(kind, id, this.#codec.encode(value)) };
     }
   }
 

@@ -8,6 +8,7 @@
  */
 import { getU48, setU48, viewOf } from "../base/bytes.ts";
 import { BlockspaceError } from "../base/errors.ts";
+import { newBody } from "./sealed-value.ts";
 import { struct, type Struct } from "./struct.ts";
 
 /** Set in an extent's length when its blocks are allocated but were never written. */
@@ -105,7 +106,7 @@ export function copyNode(node: MapNode): MapNode {
 /** The value of a node without its seal. */
 export function encodeNode(node: MapNode): Uint8Array {
   const { count } = node;
-  const body = new Uint8Array(nodeHeaderStruct.size + count * ENTRY_SIZE);
+  const body = newBody(nodeHeaderStruct.size + count * ENTRY_SIZE);
   nodeHeaderStruct.write(body, 0, { level: node.level, count });
   const view = viewOf(body);
   let at = nodeHeaderStruct.size;

@@ -22,6 +22,24 @@ function checksum(kind: number, id: number, body: Uint8Array): number {
   return crc32c(body, crc32c(encodeKey(kind, id, key)));
 }
 
+/** Memory for a body that {@link sealOwn} need not copy: there is room for its seal behind it. */
+export function newBody(length: number): Uint8Array {
+  return new Uint8Array(new ArrayBuffer(length + SEAL_BYTES), 0, length);
+}
+
+/**
+ * As {@link seal}, of a body that is nobody else's. A checkpoint seals thousands; a copy of each
+ * was 10 MiB of memory that the collector had not come to yet.
+ */
+export function sealOwn(kind: number, id: number, body: Uint8Array): Uint8Array {
+  const { buffer, byteOffset, length } = body;
+  const hasRoom = byteOffset + length + SEAL_BYTES === buffer.byteLength;
+  if (!hasRoom) return seal(kind, id, body);
+  const value = new Uint8Array(buffer, byteOffset, length + SEAL_BYTES);
+  viewOf(value).setUint32(length, checksum(kind, id, body), true);
+  return value;
+}
+
 /** The value to store: a copy of the body with its seal. */
 export function seal(kind: number, id: number, body: Uint8Array): Uint8Array {
   const value = new Uint8Array(body.length + SEAL_BYTES);

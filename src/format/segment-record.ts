@@ -10,6 +10,7 @@
 import { getU48, setU48, viewOf } from "../base/bytes.ts";
 import { BlockspaceError } from "../base/errors.ts";
 import { Column } from "./column.ts";
+import { newBody } from "./sealed-value.ts";
 import { struct, type Struct } from "./struct.ts";
 
 export interface SegmentRecord {
@@ -75,7 +76,7 @@ export function encodeSegmentRecord(record: SegmentRecord): Uint8Array {
   const bitmapSize = Math.ceil(blocks / 8);
   const perBlock = 4 + header.refsWidth + header.vblockWidth + header.familyWidth;
   const size = segmentHeaderStruct.size + header.families * 4 + bitmapSize + blocks * perBlock;
-  const body = new Uint8Array(size);
+  const body = newBody(size);
   segmentHeaderStruct.write(body, 0, header);
   const view = viewOf(body);
   let at = segmentHeaderStruct.size;

@@ -5,7 +5,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { crc32c } from "../../src/base/checksum.ts";
 import { encodeKey } from "../../src/format/checkpoint-key.ts";
-import { open, seal, sealOf } from "../../src/format/sealed-value.ts";
+import { newBody, open, seal, sealOf, sealOwn } from "../../src/format/sealed-value.ts";
 
 const bodies = fc.uint8Array({ maxLength: 200 });
 const ids = fc.integer({ min: 0, max: 2 ** 48 - 1 });
@@ -27,6 +27,19 @@ describe("sealed values", () => {
         const opened = open(9, id, value);
         expect(opened).toEqual(body);
         expect(opened.buffer).toBe(value.buffer);
+      }),
+    );
+  });
+
+  it("are sealed in their own memory where it has room, and all the same where it has none", () => {
+    fc.assert(
+      fc.property(ids, bodies, (id, bytes) => {
+        const body = newBody(bytes.length);
+        body.set(bytes);
+        const value = sealOwn(9, id, body);
+        expect(value.buffer).toBe(body.buffer);
+        expect(value).toEqual(seal(9, id, bytes));
+        expect(sealOwn(9, id, bytes)).toEqual(value);
       }),
     );
   });
