@@ -181,6 +181,11 @@ export class Engine {
     if (!this.readOnly) await this.committer.flush();
   }
 
+  /** Begins to make all commits so far durable. */
+  beginFlush(): void {
+    if (this.sequencer.idle && !this.readOnly) this.committer.begin();
+  }
+
   /** Makes `blocks` available, from dead maps and busy blocks, or throws `ENOSPC`. */
   async makeSpace(blocks: number, urgent = false): Promise<void> {
     const enough = (): boolean => blocks <= this.#available(urgent);

@@ -199,6 +199,14 @@ export class Host implements AsyncDisposable {
     await this.#engine.flush();
   }
 
+  /**
+   * @internal Begins what {@link flush} does, for one that is about to come and will tell of a
+   * failure.
+   */
+  beginFlush(): void {
+    this.#engine.beginFlush();
+  }
+
   /** Writes the whole state down, so that the next opening replays nothing before this moment. */
   async checkpoint(options: WaitOptions = {}): Promise<void> {
     checkWait(options);

@@ -6,6 +6,7 @@ import { KiB } from "../base/units.ts";
 import { answerNow } from "./answer-now.ts";
 import { carryOut, type Target } from "./carry-out.ts";
 import { type Negotiated, refusalOf } from "./check-request.ts";
+import { FlushHabit } from "./flush-habit.ts";
 import { InFlight } from "./in-flight.ts";
 import { type Input, INPUT_BYTES } from "./input.ts";
 import { MAX_PAYLOAD } from "./limits.ts";
@@ -37,6 +38,7 @@ export interface TransmissionParts {
 export class Transmission {
   readonly #parts: TransmissionParts;
   readonly #inFlight = new InFlight();
+  readonly #habit = new FlushHabit();
   #draining = false;
   /** A request waits, for room or for the rest of its data, and those behind it with it. */
   #isWaiting = false;
@@ -153,12 +155,14 @@ export class Transmission {
     try {
       if (answerNow(target, request, payload, output, held)) {
         watcher.ended(request, began);
+        this.#foresee(request);
         return;
       }
     } catch (error) {
       this.#failed(request, began, held, error);
       return;
     }
+    if (request.type === command.flush) this.#habit.flushed();
     // What is seen in the input does not stay there; what is longer never was.
     const kept = payload.length > INPUT_BYTES ? payload : Buffer.from(payload);
     carryOut(target, request, kept)
@@ -172,6 +176,12 @@ export class Transmission {
   #succeeded(request: Request, began: number, held: number, reply: readonly Uint8Array[]): void {
     this.#parts.watcher.ended(request, began);
     this.#parts.output.reply(reply, held);
+    this.#foresee(request);
+  }
+
+  /** A request has been answered: begins the flush that is likely to come next. */
+  #foresee({ type }: Request): void {
+    if (type === command.write && this.#habit.wrote()) this.#parts.target.host.beginFlush();
   }
 
   #failed(request: Request, began: number, held: number, error: unknown): void {
