@@ -1,8 +1,9 @@
 /**
  * What follows on a checkpoint: blocks that neither of the two refers to any more stop being busy
  * (promise I4), and their space goes back to the file system: long runs, and segments that are
- * wholly free. Of these so many are kept warm as were written since the last checkpoint: it is
- * likely that as many will be before the next.
+ * wholly free. Of these twice as many are kept warm as were written since the last checkpoint: it
+ * is likely that as many will be before the next, and they do not come free evenly. Who overwrites
+ * what lay scattered empties few segments for long, and then many at once.
  *
  * Nobody may write to what is being punched. Blocks that are about to come free are busy until it
  * is done; free ones around them are *guarded*, held as staged blocks are.
@@ -23,7 +24,9 @@ import type { Readers } from "./readers.ts";
  */
 const LEAST_HOLE_BYTES = 64 * 1024;
 /** Space that is kept warm, at most. */
-const MOST_WARM_BYTES: number = 256 * MiB;
+const MOST_WARM_BYTES: number = 512 * MiB;
+/** For each block written between two checkpoints. */
+const WARM_PER_WRITTEN = 2;
 
 export interface ReleaserParts {
   state: State;
@@ -103,7 +106,8 @@ export class Releaser {
     const { segments, geometry } = this.#parts.state;
     const claimed = segments.claimed - this.#claimed;
     this.#claimed = segments.claimed;
-    const blocks = Math.min(claimed, MOST_WARM_BYTES / geometry.blockSize);
+    const wanted = WARM_PER_WRITTEN * claimed;
+    const blocks = Math.min(wanted, MOST_WARM_BYTES / geometry.blockSize);
     return Math.ceil(blocks / geometry.segmentBlocks);
   }
 

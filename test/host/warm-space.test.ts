@@ -3,6 +3,7 @@
  * nobody writes any more, when the host is closed, and when it is compacted.
  */
 import { describe, expect, it } from "vitest";
+import { MiB } from "../../src/base/units.ts";
 import type { Host } from "../../src/host/host.ts";
 import type { Subvolume } from "../../src/host/subvolume.ts";
 import { MemoryStore } from "../support/memory-store.ts";
@@ -14,7 +15,8 @@ const SPAN = 4 * SEGMENT;
 
 async function start(): Promise<{ store: MemoryStore; host: Host; disk: Subvolume }> {
   const store = MemoryStore.create({ capacityBlocks: 64 * SEGMENT });
-  const host = await store.open();
+  // Room for all of it, so that no checkpoint is due by itself.
+  const host = await store.open({ journalSize: MiB, cacheSize: MiB, maxDirty: MiB });
   return { store, host, disk: await host.create("disk", { size: SPAN * B }) };
 }
 
@@ -47,6 +49,21 @@ describe("warm space", () => {
     expect(host.statistics().busy).toBe(0);
     expect(store.count("data", "discard")).toBeGreaterThanOrEqual((2 * SPAN) / SEGMENT);
     expectBytes(await disk.read(0, SPAN * B), blocks("round 9", SPAN));
+    await host.close();
+  });
+
+  it("is kept for twice what was written, though it comes free all at once", async () => {
+    const { store, host, disk } = await start();
+    const others = [
+      await host.create("a", { size: SPAN * B }),
+      await host.create("b", { size: SPAN * B }),
+    ];
+    for (const other of others) await other.write(0, blocks("other", SPAN));
+    await rounds(host, disk, 2);
+    for (const other of others) await other.discard(0, SPAN * B);
+    await rounds(host, disk, 4);
+    // Three spans came free at once, of which two were kept for the one that had been written.
+    expect(store.count("data", "discard")).toBe(SPAN / SEGMENT);
     await host.close();
   });
 
