@@ -67,7 +67,7 @@ export const CHECKSUM_FROM = 8;
 export interface JournalFileHeader {
   magic: number;
   checksum: number;
-  /** Counts the journal files of the store in the order of their use, from 1. */
+  /** Counts the journal files of the store in the order of their use, from 1; 0: not used yet. */
   sequence: number;
   /** The LSN of the first frame in the file, once there is one. */
   firstLsn: number;

@@ -63,6 +63,7 @@ export class Committer {
   #running = false;
   #durableLsn: number;
   #ready: Promise<unknown> = Promise.resolve();
+  #isReady = true;
   /** Batches that went out since the host was opened. */
   batches = 0;
 
@@ -79,7 +80,17 @@ export class Committer {
 
   /** Nothing goes out, and so nothing becomes durable, before this has resolved. */
   holdUntil(ready: Promise<unknown>): void {
-    this.#ready = ready.catch(() => undefined);
+    this.#isReady = false;
+    this.#ready = ready
+      .catch(() => undefined)
+      .then(() => {
+        this.#isReady = true;
+      });
+  }
+
+  /** There is nothing that a flush would have to wait for. */
+  get isIdle(): boolean {
+    return this.#isReady && !this.#running && this.#open.commits === 0;
   }
 
   /** The open batch will not carry its data, which must be written before it. */

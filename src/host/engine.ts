@@ -181,6 +181,11 @@ export class Engine {
     if (!this.readOnly) await this.committer.flush();
   }
 
+  /** All that was submitted is durable, and nothing has failed. */
+  get isFlushed(): boolean {
+    return this.sequencer.idle && this.committer.isIdle && !this.health.failure && !this.#closing;
+  }
+
   /** Begins to make all commits so far durable. */
   beginFlush(): void {
     if (this.sequencer.idle && !this.readOnly) this.committer.begin();

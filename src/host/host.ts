@@ -207,6 +207,11 @@ export class Host implements AsyncDisposable {
     this.#engine.beginFlush();
   }
 
+  /** @internal {@link flush} would have nothing to do, and would not fail. */
+  get isFlushed(): boolean {
+    return this.#engine.isFlushed;
+  }
+
   /** Writes the whole state down, so that the next opening replays nothing before this moment. */
   async checkpoint(options: WaitOptions = {}): Promise<void> {
     checkWait(options);

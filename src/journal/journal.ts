@@ -18,7 +18,7 @@ import { BlockspaceError } from "../base/errors.ts";
 import { MiB } from "../base/units.ts";
 import { type Device, type Directory, writeDurably } from "../device/device.ts";
 import { encodeFileHeader, encodeFrame } from "../format/journal-frame.ts";
-import { journalFileName, type JournalIdentity } from "./files.ts";
+import { journalFileName, type JournalIdentity, UNUSED } from "./files.ts";
 import { Pace } from "./pace.ts";
 import type { DoubtfulFrame, JournalEnd } from "./reader.ts";
 
@@ -237,7 +237,8 @@ export class Journal {
 
   async #createFile(size: number): Promise<{ name: string; device: Device }> {
     const name = journalFileName(this.#nextName++);
-    return { name, device: await createJournalFile(this.#directory, name, size) };
+    const device = await createJournalFile(this.#directory, this.#identity, name, size);
+    return { name, device };
   }
 }
 
@@ -251,13 +252,18 @@ function blocksOf({ size }: Device, alignment: number): number {
   return Math.min(Math.floor(size / alignment), 2 ** 32 - 1);
 }
 
-/** A preallocated file whose name and size are durable. */
+/** A preallocated file that says it is unused; its name and size are durable. */
 async function createJournalFile(
   directory: Directory,
+  identity: JournalIdentity,
   name: string,
   size: number,
 ): Promise<Device> {
+  const { alignment, storeId } = identity;
   const device = await directory.create(name, { size, layout: "preallocated" });
+  const blocks = blocksOf(device, alignment);
+  const header = { sequence: UNUSED, firstLsn: 0, previous: 0, blocks, storeId };
+  await device.write([encodeFileHeader(header, alignment)], 0);
   await device.flush();
   await directory.sync();
   return device;
@@ -271,11 +277,8 @@ export async function createJournal(
 ): Promise<void> {
   const { alignment, storeId } = identity;
   await directory.ensure();
-  const device = await createJournalFile(
-    directory,
-    journalFileName(1),
-    fileSizeOf(size, alignment),
-  );
+  const fileSize = fileSizeOf(size, alignment);
+  const device = await createJournalFile(directory, identity, journalFileName(1), fileSize);
   try {
     const blocks = blocksOf(device, alignment);
     const header = { sequence: 1, firstLsn: 1, previous: 0, blocks, storeId };

@@ -1,8 +1,8 @@
 /**
  * Requests that have to wait for nothing: whole blocks that are read from memory or the page cache,
- * and whole blocks that are written while the host has room. They are answered on the spot, the
- * reply made where it leaves from. A promise for each step, as in `carry-out.ts`, takes longer than
- * all that is done for such a request.
+ * whole blocks that are written while the host has room, and flushes when all is durable. They are
+ * answered on the spot, the reply made where it leaves from. A promise for each step, as in
+ * `carry-out.ts`, takes longer than all that is done for such a request.
  */
 import type { Target } from "./carry-out.ts";
 import type { Output } from "./output.ts";
@@ -31,14 +31,19 @@ export function answerNow(
   held: number,
 ): boolean {
   if (request.type === command.read) return readNow(target, request, output, held);
-  const isPlainWrite = request.type === command.write && (request.flags & commandFlag.fua) === 0;
-  if (!isPlainWrite || !target.subvolume.writeNow(request.offset, payload)) return false;
+  if (!changeNow(target, request, payload)) return false;
   const length = target.structured ? DONE_CHUNK_BYTES : SIMPLE_REPLY_BYTES;
   const { bytes, at } = output.reserve(length);
   if (target.structured) putDoneChunk(bytes, at, request.cookie);
   else putSimpleReply(bytes, at, request.cookie, 0);
   output.replyReserved(length, held);
   return true;
+}
+
+function changeNow({ host, subvolume }: Target, request: Request, payload: Uint8Array): boolean {
+  if (request.type === command.flush) return host.isFlushed;
+  const isPlainWrite = request.type === command.write && (request.flags & commandFlag.fua) === 0;
+  return isPlainWrite && subvolume.writeNow(request.offset, payload);
 }
 
 function readNow(target: Target, request: Request, output: Output, held: number): boolean {

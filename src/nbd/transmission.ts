@@ -152,6 +152,7 @@ export class Transmission {
       this.#failed(request, began, held, refusal);
       return;
     }
+    if (request.type === command.flush) this.#habit.flushed();
     try {
       if (answerNow(target, request, payload, output, held)) {
         watcher.ended(request, began);
@@ -162,7 +163,6 @@ export class Transmission {
       this.#failed(request, began, held, error);
       return;
     }
-    if (request.type === command.flush) this.#habit.flushed();
     // What is seen in the input does not stay there; what is longer never was.
     const kept = payload.length > INPUT_BYTES ? payload : Buffer.from(payload);
     carryOut(target, request, kept)

@@ -1,10 +1,12 @@
 /** Promise I6: bad data is never returned, and damage is confined to the blocks it is in. */
 import { describe, expect, it } from "vitest";
 import type { BlockspaceError } from "../../src/base/errors.ts";
+import { kinds } from "../../src/format/checkpoint-values.ts";
 import { encodeSuperblock } from "../../src/format/superblock.ts";
 import { readSuperblock } from "../../src/host/store.ts";
 import type { Host } from "../../src/host/host.ts";
 import type { Subvolume } from "../../src/host/subvolume.ts";
+import { FsckStore } from "../fsck/support/fsck-store.ts";
 import { MemoryStore } from "../support/memory-store.ts";
 import { blocks, expectBytes, expectConserved, refusal } from "./refusal.ts";
 
@@ -157,6 +159,29 @@ describe("I6", () => {
     await disk.write(40 * B, blocks("alive"));
     expectBytes(await disk.read(5 * B, 15 * B), blocks("x", 20).subarray(5 * B));
     await host.close();
+  });
+
+  it("blocks whose segment has no record any more are refused, and no others", async () => {
+    const store = new FsckStore();
+    const host = await store.open();
+    const { segmentBlocks } = store.layout;
+    const disk = await host.create("disk", { size: 4 * segmentBlocks * B });
+    const data = blocks("x", 2 * segmentBlocks);
+    await disk.write(0, data);
+    const gone = Math.floor((disk.map(0, B).addr! - store.layout.dataOffset) / B / segmentBlocks);
+    await host.close();
+    for (const image of Object.values(store.images)) image?.delete(kinds.segment, gone);
+    const again = await store.open({ readOnly: true });
+    const { message, code } = await refusal(() => again.get("disk").read(0, B));
+    expect([code, message]).toEqual([
+      "ECORRUPT",
+      expect.stringContaining(`the record of segment ${gone} is missing`),
+    ]);
+    expectBytes(
+      await again.get("disk").read(segmentBlocks * B, B),
+      data.subarray(segmentBlocks * B, (segmentBlocks + 1) * B),
+    );
+    await again.close();
   });
 
   it("a damaged superblock slot is not missed, two damaged ones are ECORRUPT", async () => {

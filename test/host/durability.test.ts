@@ -54,6 +54,42 @@ async function costOf(store: MemoryStore, work: () => Promise<unknown>): Promise
 
 const oneJournalWrite = { journalWrites: 1, journalFlushes: 1, dataWrites: 0, dataFlushes: 0 };
 
+describe("I1: what a server may answer without asking", () => {
+  it("is that all is durable, from the flush to the next change", async () => {
+    const { host, disk } = await start();
+    expect(host.isFlushed).toBe(true);
+    const write = disk.write(0, blocks("x"));
+    expect(host.isFlushed).toBe(false);
+    await write;
+    const flush = host.flush();
+    expect(host.isFlushed).toBe(false);
+    await flush;
+    expect(host.isFlushed).toBe(true);
+    await host.close();
+  });
+
+  it("is not so where the last frame may be in the cache alone, before a checkpoint", async () => {
+    const { store, disk } = await start();
+    await disk.write(0, blocks("x"));
+    await disk.flush();
+    const after = await store.killed().open();
+    expect(after.isFlushed).toBe(false);
+    await after.flush();
+    expect(after.isFlushed).toBe(true);
+    await after.close();
+  });
+
+  it("I7: is not so after a failure", async () => {
+    const { store, host, disk } = await start();
+    store.onOperation = ({ kind }) => {
+      if (kind === "flush") throw new Error("no such luck");
+    };
+    await disk.write(0, blocks("x"));
+    await refusal(() => disk.flush());
+    expect(host.isFlushed).toBe(false);
+  });
+});
+
 describe("I1: flush", () => {
   const changes: [string, (host: Host, disk: Subvolume) => Promise<unknown>][] = [
     ["write", (_host, disk) => disk.write(3 * B, blocks("new", 4))],

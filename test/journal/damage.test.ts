@@ -29,7 +29,7 @@ const REOPENED = "00000006";
 
 /**
  * A journal of 17 frames in the files 2, 3 and 4, with one commit in each; file 1 is empty, and
- * file 5, made before it was needed, has no header.
+ * file 5, made before it was needed, is not used yet.
  */
 async function sample(): Promise<{
   directory: SimulatedTree;
@@ -217,6 +217,29 @@ describe("a damaged file header", () => {
     await expect(readJournal(directory)).rejects.toThrow(
       `ECORRUPT: the journal frame at commit 18 is missing: the header of ${REOPENED} is damaged`,
     );
+  });
+
+  it("is refused when its write was lost, and that of the unused file is left", async () => {
+    const { directory } = await sample();
+    const { scribe } = await openJournal(directory);
+    await scribe.append([180]);
+    const unused = await bytesIn(directory, "00000005");
+    await damage(directory, REOPENED, (bytes) => unused.copy(bytes, 0, 0, 512));
+    await expect(readJournal(directory)).rejects.toThrow(
+      `ECORRUPT: the journal frame at commit 18 is missing: the header of ${REOPENED} is damaged`,
+    );
+  });
+
+  it("of an unused file spares a search through all of it", async () => {
+    const { directory } = await sample();
+    let bytes = 0;
+    const watched = directory.killed({
+      onOperation: ({ kind, path, length = 0 }) => {
+        if (kind === "read" && path.endsWith("00000005")) bytes += length;
+      },
+    });
+    expect(await outcome(watched)).toBe(upTo(FRAMES));
+    expect(bytes).toBeLessThan(512);
   });
 
   it("is refused when its write was lost, and that of a former use is left", async () => {
