@@ -19,7 +19,13 @@ import { BlockspaceError, isBlockspaceError } from "../base/errors.ts";
 import { MiB } from "../base/units.ts";
 import { ByteReader } from "./byte-reader.ts";
 import type { ByteWriter } from "./byte-writer.ts";
-import { type JournalRecord, readRecord, writeRecord } from "./records.ts";
+import {
+  type ConvertRecord,
+  type JournalRecord,
+  readRecord,
+  type RemapRecord,
+  writeRecord,
+} from "./records.ts";
 import { struct, type Struct } from "./struct.ts";
 import { MAX_JOURNAL_ALIGNMENT } from "./superblock.ts";
 
@@ -210,14 +216,12 @@ export function carriedBlocks(
   { commits, data }: { commits: readonly Commit[]; data: Uint8Array },
   blockSize: number,
 ): CarriedBlock[] {
-  if (data.length === 0) return [];
-  const runs = commits.flatMap(({ lsn, records }) =>
-    records.flatMap((record) => {
-      const writes = record.type === "remap" || record.type === "convert";
-      return writes && record.checksums ? [{ ...record, lsn }] : [];
-    }),
-  );
-  const named = runs.reduce((sum, { count }) => sum + count * blockSize, 0);
+  const carried: CarriedBlock[] = [];
+  if (data.length === 0) return carried;
+  let named = 0;
+  for (const { records } of commits) {
+    for (const record of records) if (isWritten(record)) named += record.count * blockSize;
+  }
   if (named !== data.length) {
     throw new BlockspaceError(
       "ECORRUPT",
@@ -225,14 +229,20 @@ export function carriedBlocks(
       { lsn: commits[0]!.lsn },
     );
   }
-  const carried: CarriedBlock[] = [];
   let at = 0;
-  for (const { lsn, pblock, count } of runs) {
-    for (let i = 0; i < count; i++, at += blockSize) {
-      carried.push({ lsn, pblock: pblock + i, data: data.subarray(at, at + blockSize) });
+  for (const { lsn, records } of commits) {
+    for (const record of records) {
+      if (!isWritten(record)) continue;
+      for (let i = 0; i < record.count; i++, at += blockSize) {
+        carried.push({ lsn, pblock: record.pblock + i, data: data.subarray(at, at + blockSize) });
+      }
     }
   }
   return carried;
+}
+
+function isWritten(record: JournalRecord): record is RemapRecord | ConvertRecord {
+  return (record.type === "remap" || record.type === "convert") && record.checksums !== null;
 }
 
 /** The first block of a journal file, of `alignment` bytes. */
