@@ -208,6 +208,7 @@ export class Journal {
 
   async #takeFile(needed: number): Promise<{ name: string; device: Device }> {
     if (this.#spare.length === 0) await this.#making;
+    if (this.#failure !== undefined) throw this.#failure;
     const index = this.#spare.findIndex((file) => file.size >= needed);
     if (index >= 0) {
       const [file] = this.#spare.splice(index, 1);
@@ -261,12 +262,17 @@ async function createJournalFile(
 ): Promise<Device> {
   const { alignment, storeId } = identity;
   const device = await directory.create(name, { size, layout: "preallocated" });
-  const blocks = blocksOf(device, alignment);
-  const header = { sequence: UNUSED, firstLsn: 0, previous: 0, blocks, storeId };
-  await device.write([encodeFileHeader(header, alignment)], 0);
-  await device.flush();
-  await directory.sync();
-  return device;
+  try {
+    const blocks = blocksOf(device, alignment);
+    const header = { sequence: UNUSED, firstLsn: 0, previous: 0, blocks, storeId };
+    await device.write([encodeFileHeader(header, alignment)], 0);
+    await device.flush();
+    await directory.sync();
+    return device;
+  } catch (error) {
+    await device.close();
+    throw error;
+  }
 }
 
 /** The first file of a new store's journal, with its header; durable when it resolves. */

@@ -189,22 +189,31 @@ describe("a journal", () => {
     expect(seen).toEqual([]);
   });
 
-  it("I7: takes no batch after the next file could not be made", async () => {
-    let broken = false;
-    const directory = new SimulatedTree({
-      onOperation: ({ kind }) => {
-        if (broken && kind === "sync") throw new Error("no such luck");
-      },
-    });
-    const scribe = await newJournal(directory);
-    for (const mark of [1, 2]) await scribe.append([mark]);
-    broken = true;
-    await scribe.append([3]);
-    await settled();
-    broken = false;
-    await expect(scribe.append([4])).rejects.toThrow(/^EIO: the journal failed before/);
-    expect((await readJournal(directory)).commits.map(({ mark }) => mark)).toEqual([1, 2, 3]);
-  });
+  it.each(["create", "write", "flush", "sync"])(
+    "I7: takes no batch after a %s of the next file has failed, whenever it is needed",
+    async (failing) => {
+      for (const isNeededLater of [false, true]) {
+        let isBroken = false;
+        const directory = new SimulatedTree({
+          onOperation: ({ kind, path }) => {
+            const isForNext = kind === failing && !path.endsWith("00000002");
+            if (!isBroken || !isForNext) return;
+            isBroken = false;
+            throw new Error("no such luck");
+          },
+        });
+        const scribe = await newJournal(directory);
+        for (const mark of [1, 2]) await scribe.append([mark]);
+        isBroken = true;
+        await scribe.append([3]);
+        if (isNeededLater) await settled();
+        await expect(scribe.append([4], FILE_SIZE / 2)).rejects.toThrow(/^EIO/);
+        await expect(scribe.append([5])).rejects.toThrow(/^EIO: the journal failed before/);
+        const { commits } = await readJournal(directory);
+        expect(commits.map(({ mark }) => mark)).toEqual([1, 2, 3]);
+      }
+    },
+  );
 
   it("takes no batch after one that failed", async () => {
     let full = false;
