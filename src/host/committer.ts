@@ -83,7 +83,7 @@ export class Committer {
     this.#isReady = false;
     this.#ready = ready
       .catch(() => undefined)
-      .then(() => {
+      .finally(() => {
         this.#isReady = true;
       });
   }

@@ -128,12 +128,7 @@ export class Journal {
 
   /** Writes one batch and resolves when it is durable. */
   async append(batch: OutgoingBatch): Promise<void> {
-    if (this.#failure !== undefined) {
-      throw new BlockspaceError("EIO", "the journal failed before, and takes no more batches", {
-        path: this.#directory.path,
-        cause: this.#failure,
-      });
-    }
+    this.#checkUnfailed();
     const facts = {
       firstLsn: batch.firstLsn,
       commits: batch.commits,
@@ -146,7 +141,7 @@ export class Journal {
       const device = await this.#deviceFor(frame.size, batch.firstLsn);
       await this.#write(device, frame.chunks, batch.inPlace);
     } catch (error) {
-      this.#failure = error;
+      this.#failure ??= error;
       throw error;
     }
     this.#position += frame.size;
@@ -179,6 +174,14 @@ export class Journal {
     this.#active = undefined;
   }
 
+  #checkUnfailed(): void {
+    if (this.#failure === undefined) return;
+    throw new BlockspaceError("EIO", "the journal failed before, and takes no more batches", {
+      path: this.#directory.path,
+      cause: this.#failure,
+    });
+  }
+
   async #write(device: Device, chunks: readonly Uint8Array[], inPlace: boolean): Promise<void> {
     const began = performance.now();
     if (!inPlace || device.writeThroughNow?.(chunks, this.#position) !== true) {
@@ -208,7 +211,7 @@ export class Journal {
 
   async #takeFile(needed: number): Promise<{ name: string; device: Device }> {
     if (this.#spare.length === 0) await this.#making;
-    if (this.#failure !== undefined) throw this.#failure;
+    this.#checkUnfailed();
     const index = this.#spare.findIndex((file) => file.size >= needed);
     if (index >= 0) {
       const [file] = this.#spare.splice(index, 1);
