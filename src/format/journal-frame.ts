@@ -73,7 +73,7 @@ export const CHECKSUM_FROM = 8;
 export interface JournalFileHeader {
   magic: number;
   checksum: number;
-  /** Counts the journal files of the store in the order of their use, from 1; 0: not used yet. */
+  /** Counts the journal files of the store in the order of their use, from 1. */
   sequence: number;
   /** The LSN of the first frame in the file, once there is one. */
   firstLsn: number;

@@ -18,8 +18,6 @@ export interface JournalFile {
   size: number;
   /** It is shorter than its header says. */
   isCut: boolean;
-  /** It was made, and had not been used when its first block was written. */
-  isUnused: boolean;
   header: JournalFileHeader | undefined;
 }
 
@@ -37,9 +35,6 @@ export interface JournalIdentity {
  */
 const MAX_SEARCH_BYTES: number = 256 * MiB;
 
-/** The sequence in the header of a file that no frame was written to. */
-export const UNUSED = 0;
-
 /** The name of the journal file that was made as this one. */
 export function journalFileName(number: number): string {
   return String(number).padStart(8, "0");
@@ -55,10 +50,8 @@ export async function listJournalFiles(
     if (!/^\d{8,15}$/.test(name)) continue;
     const device = await directory.open(name, "read");
     try {
-      const found = await readHeader(device, identity);
-      const isUnused = found?.sequence === UNUSED;
-      const header = isUnused ? undefined : found;
-      files.push({ name, ...sizeOf(device, found, identity), isUnused, header });
+      const header = await readHeader(device, identity);
+      files.push({ name, ...sizeOf(device, header, identity), header });
     } finally {
       await device.close();
     }

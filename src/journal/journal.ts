@@ -1,7 +1,6 @@
 /**
  * The journal as it is written: frames go out one at a time, each with one write and one flush,
- * into files that are preallocated once, before they are needed, and recycled when no checkpoint
- * needs them any more.
+ * into files that are preallocated once and recycled when no checkpoint needs them any more.
  *
  * A new file is begun when a frame does not fit into the rest of the current one, and whenever the
  * journal is opened: so nothing is ever written behind a torn frame, and no sector that was durable
@@ -18,7 +17,7 @@ import { BlockspaceError } from "../base/errors.ts";
 import { MiB } from "../base/units.ts";
 import { type Device, type Directory, writeDurably } from "../device/device.ts";
 import { encodeFileHeader, encodeFrame } from "../format/journal-frame.ts";
-import { journalFileName, type JournalIdentity, UNUSED } from "./files.ts";
+import { journalFileName, type JournalIdentity } from "./files.ts";
 import { Pace } from "./pace.ts";
 import type { DoubtfulFrame, JournalEnd } from "./reader.ts";
 
@@ -34,12 +33,9 @@ export interface OutgoingBatch {
   inPlace: boolean;
 }
 
-interface SpareFile {
+interface UsedFile {
   name: string;
   size: number;
-}
-
-interface UsedFile extends SpareFile {
   firstLsn: number;
 }
 
@@ -61,9 +57,7 @@ export class Journal {
   /** Files with frames that a checkpoint may need, oldest first; the active one is last. */
   #used: UsedFile[];
   /** Files to write into next; their names are durable. */
-  #spare: SpareFile[] = [];
-  /** Another spare file is being made. */
-  #making: Promise<void> | undefined;
+  #spare: { name: string; size: number }[] = [];
   /**
    * Found without a header, or with one that may not be durable: a crash has cut their beginning
    * short. They are given up. If such a file counted as used, the one before it could be recycled,
@@ -128,7 +122,12 @@ export class Journal {
 
   /** Writes one batch and resolves when it is durable. */
   async append(batch: OutgoingBatch): Promise<void> {
-    this.#checkUnfailed();
+    if (this.#failure !== undefined) {
+      throw new BlockspaceError("EIO", "the journal failed before, and takes no more batches", {
+        path: this.#directory.path,
+        cause: this.#failure,
+      });
+    }
     const facts = {
       firstLsn: batch.firstLsn,
       commits: batch.commits,
@@ -141,14 +140,13 @@ export class Journal {
       const device = await this.#deviceFor(frame.size, batch.firstLsn);
       await this.#write(device, frame.chunks, batch.inPlace);
     } catch (error) {
-      this.#failure ??= error;
+      this.#failure = error;
       throw error;
     }
     this.#position += frame.size;
     this.#checksum = frame.checksum;
     this.#durableLsn = batch.firstLsn + batch.commits - 1;
     this.bytesWritten += frame.size;
-    this.#makeSpareInTime();
   }
 
   /** Files whose commits are all at or before `lsn` may be used again. */
@@ -169,17 +167,8 @@ export class Journal {
   }
 
   async close(): Promise<void> {
-    await this.#making;
     await this.#active?.close();
     this.#active = undefined;
-  }
-
-  #checkUnfailed(): void {
-    if (this.#failure === undefined) return;
-    throw new BlockspaceError("EIO", "the journal failed before, and takes no more batches", {
-      path: this.#directory.path,
-      cause: this.#failure,
-    });
   }
 
   async #write(device: Device, chunks: readonly Uint8Array[], inPlace: boolean): Promise<void> {
@@ -210,39 +199,14 @@ export class Journal {
   }
 
   async #takeFile(needed: number): Promise<{ name: string; device: Device }> {
-    if (this.#spare.length === 0) await this.#making;
-    this.#checkUnfailed();
     const index = this.#spare.findIndex((file) => file.size >= needed);
     if (index >= 0) {
       const [file] = this.#spare.splice(index, 1);
       return { name: file!.name, device: await this.#directory.open(file!.name, "write") };
     }
-    return this.#createFile(Math.max(this.#fileSize, needed));
-  }
-
-  /** To make a file takes as long as a hundred commits: it is begun when half of one is left. */
-  #makeSpareInTime(): void {
-    const isTime = this.#active !== undefined && 2 * this.#position >= this.#active.size;
-    if (!isTime || this.#making || this.#spare.length > 0) return;
-    this.#making = this.#makeSpare().finally(() => {
-      this.#making = undefined;
-    });
-  }
-
-  async #makeSpare(): Promise<void> {
-    try {
-      const { name, device } = await this.#createFile(this.#fileSize);
-      this.#spare.push({ name, size: device.size });
-      await device.close();
-    } catch (error) {
-      this.#failure ??= error;
-    }
-  }
-
-  async #createFile(size: number): Promise<{ name: string; device: Device }> {
     const name = journalFileName(this.#nextName++);
-    const device = await createJournalFile(this.#directory, this.#identity, name, size);
-    return { name, device };
+    const size = Math.max(this.#fileSize, needed);
+    return { name, device: await createJournalFile(this.#directory, name, size) };
   }
 }
 
@@ -256,26 +220,16 @@ function blocksOf({ size }: Device, alignment: number): number {
   return Math.min(Math.floor(size / alignment), 2 ** 32 - 1);
 }
 
-/** A preallocated file that says it is unused; its name and size are durable. */
+/** A preallocated file whose name and size are durable. */
 async function createJournalFile(
   directory: Directory,
-  identity: JournalIdentity,
   name: string,
   size: number,
 ): Promise<Device> {
-  const { alignment, storeId } = identity;
   const device = await directory.create(name, { size, layout: "preallocated" });
-  try {
-    const blocks = blocksOf(device, alignment);
-    const header = { sequence: UNUSED, firstLsn: 0, previous: 0, blocks, storeId };
-    await device.write([encodeFileHeader(header, alignment)], 0);
-    await device.flush();
-    await directory.sync();
-    return device;
-  } catch (error) {
-    await device.close();
-    throw error;
-  }
+  await device.flush();
+  await directory.sync();
+  return device;
 }
 
 /** The first file of a new store's journal, with its header; durable when it resolves. */
@@ -286,8 +240,11 @@ export async function createJournal(
 ): Promise<void> {
   const { alignment, storeId } = identity;
   await directory.ensure();
-  const fileSize = fileSizeOf(size, alignment);
-  const device = await createJournalFile(directory, identity, journalFileName(1), fileSize);
+  const device = await createJournalFile(
+    directory,
+    journalFileName(1),
+    fileSizeOf(size, alignment),
+  );
   try {
     const blocks = blocksOf(device, alignment);
     const header = { sequence: 1, firstLsn: 1, previous: 0, blocks, storeId };

@@ -250,8 +250,7 @@ export class JournalReader {
 
   /**
    * True when a file outside of the chain belongs into it. A file without a header is searched as a
-   * whole; one with an old header, or that of an unused file, may have lost the write of a new one,
-   * and then begins anew.
+   * whole; one with an old header may have lost the write of a new one, and then begins anew.
    */
   async #holdsMissing(
     file: JournalFile,
@@ -259,7 +258,7 @@ export class JournalReader {
     proves: (header: FrameHeader) => boolean,
   ): Promise<boolean> {
     const wanted = (header: FrameHeader): boolean => proves(header) || this.#isDue(header);
-    if (!file.header && !file.isUnused) return (await this.#find(device, 0, wanted)) !== undefined;
+    if (!file.header) return (await this.#find(device, 0, wanted)) !== undefined;
     const position = this.#identity.alignment;
     const header = await readFrameHeader(device, position, this.#identity);
     if (!header || !wanted(header)) return false;

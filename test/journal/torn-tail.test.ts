@@ -95,8 +95,7 @@ describe("a last frame that may not be durable", () => {
     expect((await readJournal(directory, scribe.checkpoint)).end.doubtful).toBeUndefined();
     const other = (await openJournal(directory)).scribe;
     await other.append([6]);
-    // File 3 was made for what did not come any more.
-    await damage(directory, "00000004", (bytes) => bytes.fill(0, 512));
+    await damage(directory, "00000003", (bytes) => bytes.fill(0, 512));
     const { end } = await readJournal(directory);
     expect([end.lsn, end.durableLsn, end.doubtful]).toEqual([5, 5, undefined]);
   });

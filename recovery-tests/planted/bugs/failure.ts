@@ -31,8 +31,8 @@ export const failureBugs: readonly PlantedBug[] = [
   {
     name: "failed-journal-write-ignored",
     file: "journal/journal.js",
-    find: "this.#failure ??= error;\n            throw error;",
-    replace: "this.#failure ??= error;",
+    find: "this.#failure = error;\n            throw error;",
+    replace: "this.#failure = error;",
     mistake: "a frame whose write failed counts as durable",
     first: 8,
   },

@@ -55,7 +55,7 @@ export const journalBugs: readonly PlantedBug[] = [
   {
     name: "journal-name-not-synced",
     file: WRITER,
-    find: "await device.flush();\n        await directory.sync();",
+    find: "await device.flush();\n    await directory.sync();",
     replace: "await device.flush();",
     mistake: "the directory is not synced after a journal file was made",
   },
