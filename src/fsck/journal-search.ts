@@ -31,12 +31,13 @@ export async function* allFrames(place: JournalPlace): AsyncGenerator<FoundFrame
     try {
       let from = 0;
       for (;;) {
-        const found = await unlessGivenUp(findFrame(device, from, identity, () => true, budget));
+        const start = from;
+        const found = await orNothing(() => findFrame(device, start, identity, () => true, budget));
         if (!found) break;
         const { header, bytes } = found.frame;
         const length = Math.ceil(header.length / identity.alignment) * identity.alignment;
         from = found.position + length;
-        const decoded = orNothing(() => decodeFrame(header, bytes));
+        const decoded = await orNothing(() => decodeFrame(header, bytes));
         const lastLsn = header.firstLsn + header.commits - 1;
         if (decoded) yield { ...decoded, header, lastLsn };
       }
@@ -46,20 +47,13 @@ export async function* allFrames(place: JournalPlace): AsyncGenerator<FoundFrame
   }
 }
 
-/** Where a search is given up, nothing is found; the check has told of the reason. */
-async function unlessGivenUp<T>(search: Promise<T>): Promise<T | undefined> {
+/**
+ * What `look` finds. Where a search is given up, or contents make no sense, that is nothing; the
+ * check has told of the reason.
+ */
+async function orNothing<T>(look: () => T | Promise<T>): Promise<T | undefined> {
   try {
-    return await search;
-  } catch (error) {
-    if (isBlockspaceError(error, "ECORRUPT")) return undefined;
-    throw error;
-  }
-}
-
-/** What `read` makes of a sound frame; nothing where its contents make no sense. */
-function orNothing<T>(read: () => T): T | undefined {
-  try {
-    return read();
+    return await look();
   } catch (error) {
     if (isBlockspaceError(error, "ECORRUPT")) return undefined;
     throw error;
@@ -114,7 +108,7 @@ export async function blocksInJournal(
   const found = new Map<number, Uint8Array>();
   if (wanted.size === 0) return found;
   for await (const frame of allFrames(place)) {
-    const carried = orNothing(() => carriedBlocks(frame, blockSize)) ?? [];
+    const carried = (await orNothing(() => carriedBlocks(frame, blockSize))) ?? [];
     for (const { pblock, data } of carried) {
       if (wanted.get(pblock) === crc32c(data)) found.set(pblock, Uint8Array.from(data));
     }
