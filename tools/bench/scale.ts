@@ -4,6 +4,8 @@ import { GiB, MiB } from "blockspace";
 export interface Scale {
   /** Turns of every subject at every load. */
   rounds: number;
+  /** Random writes before the first load, in working sets: until every log has come round. */
+  preconditioning: number;
   nbd: { workingSet: number; durationMs: number };
   library: { workingSet: number; durationMs: number };
   size: {
@@ -25,6 +27,7 @@ export interface Scale {
 
 export const fullScale: Scale = {
   rounds: 5,
+  preconditioning: 4,
   nbd: { workingSet: GiB, durationMs: 3000 },
   library: { workingSet: GiB, durationMs: 1500 },
   size: {
@@ -41,6 +44,7 @@ export const fullScale: Scale = {
 
 export const quickScale: Scale = {
   rounds: 2,
+  preconditioning: 1,
   nbd: { workingSet: 256 * MiB, durationMs: 300 },
   library: { workingSet: 64 * MiB, durationMs: 150 },
   size: {

@@ -17,6 +17,7 @@ import { PageSubject } from "./page-subject.ts";
 
 const CACHE: number = 128 * MiB;
 const SUBJECTS = ["blockspace", "lmdb", "better-sqlite3", "file"] as const;
+const PRECONDITIONING_BATCH = 1024;
 /** Blockspace once more, with each batch all or nothing, as it is in lmdb and SQLite. */
 const ATOMIC = "blockspace, transact";
 
@@ -86,8 +87,10 @@ export async function benchLibrary(bench: Bench): Promise<Findings> {
     const facts: Facts = {};
     const subjects: Running[] = [];
     for (const name of SUBJECTS) {
-      subjects.push(await startFilled(cleanUp, name, directory, pages, facts));
-      rest(subjects.slice(-1));
+      const subject = await start(cleanUp, name, directory, pages, facts);
+      subjects.push(subject);
+      if (subject instanceof PageSubject) await precondition(subject, bench);
+      rest([subject]);
     }
     const rows: Row[] = [];
     for (const load of loads) rows.push(await measureLoad(bench, subjects, load, directory));
@@ -99,15 +102,14 @@ export async function benchLibrary(bench: Bench): Promise<Findings> {
   });
 }
 
-/** A subject with every page written; or why there is none. */
-async function startFilled(
+/** A subject with an empty store; or why there is none. */
+async function start(
   cleanUp: CleanUp,
   name: string,
   parent: string,
   pages: number,
   facts: Facts,
 ): Promise<Running> {
-  progress(`library: filling ${name}`);
   const directory = join(parent, name);
   await mkdir(directory);
   const subject = await PageSubject.start(cleanUp, name, directory, { pages, cacheSize: CACHE });
@@ -118,8 +120,16 @@ async function startFilled(
     const missing = error instanceof Error ? error.message : String(error);
     return { name, missing };
   }
-  await subject.tell({ order: "fill" });
   return subject;
+}
+
+/** Writes every page, and then at random until the store is as it will stay. */
+async function precondition(subject: PageSubject, { scale }: Bench): Promise<void> {
+  progress(`library: filling ${subject.name}`);
+  await subject.tell({ order: "fill" });
+  progress(`library: overwriting ${subject.name} at random`);
+  const bytes = scale.preconditioning * scale.library.workingSet;
+  await subject.tell({ order: "write", batch: PRECONDITIONING_BATCH, bytes });
 }
 
 /** One subject at one load: the same process may stand for two subjects. */

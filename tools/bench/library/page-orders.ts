@@ -4,13 +4,13 @@ import type { PageLoadName } from "./page-loads.ts";
 export type Order =
   | { order: "open" | "fill" | "warm" | "close" }
   | { order: "run"; load: PageLoadName; durationMs: number; seed: number }
-  /** Random writes of so many bytes in batches, and the closing. */
+  /** Random writes of so many bytes, in durable batches. */
   | { order: "write"; batch: number; bytes: number };
 
 export interface Answer {
   version?: string;
   perSecond?: number;
-  /** What the process gave to the system to write for it. */
+  /** What the process has given to the system to write so far. */
   bytesWritten?: number;
   failure?: string;
 }

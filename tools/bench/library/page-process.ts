@@ -46,13 +46,9 @@ async function carryOut(order: Order): Promise<Answer> {
       return {};
     case "run":
       return { perSecond: await pageLoads[order.load](store, { pages, ...order }) };
-    case "write": {
-      const before = bytesWritten();
+    case "write":
       await writeScattered(store, pages, order);
-      await store.close();
-      store = undefined;
-      return { bytesWritten: bytesWritten() - before };
-    }
+      return {};
     case "close":
       await store.close();
       store = undefined;
@@ -62,7 +58,7 @@ async function carryOut(order: Order): Promise<Answer> {
 
 process.on("message", (order: Order) => {
   carryOut(order).then(
-    (answer) => process.send!(answer),
+    (answer) => process.send!({ ...answer, bytesWritten: bytesWritten() }),
     (error: unknown) =>
       process.send!({ failure: error instanceof Error ? error.message : String(error) }),
   );

@@ -48,6 +48,17 @@ export async function fill(server: NbdServer, directory: string, size: number): 
   await fio(server, directory, size, options);
 }
 
+/** Overwrites it at random, so many bytes in all. */
+export async function overwrite(
+  server: NbdServer,
+  directory: string,
+  size: number,
+  bytes: number,
+): Promise<void> {
+  const options = ["--rw=randwrite", "--bs=4k", "--iodepth=32", "--end_fsync=1"];
+  await fio(server, directory, size, [...options, `--io_size=${bytes}`]);
+}
+
 /** Operations, or bytes where the load counts those, per second. */
 export async function measureLoad(
   server: NbdServer,

@@ -9,7 +9,7 @@ import type { Bench } from "../bench.ts";
 import { progress } from "../progress.ts";
 import { ratiosOf } from "../summary.ts";
 import { inTurn, rest, type Subject } from "../turns.ts";
-import { fill, measureLoad, type NbdLoad } from "./fio.ts";
+import { fill, measureLoad, type NbdLoad, overwrite } from "./fio.ts";
 import type { NbdServer } from "./server.ts";
 import { NBDKIT, QCOW2, startServers } from "./servers.ts";
 
@@ -60,8 +60,9 @@ export async function benchNbd(bench: Bench): Promise<Findings> {
     const servers = await startServers(cleanUp, directory, size);
     for (const server of servers) {
       if (!isRunning(server)) continue;
-      progress(`nbd: filling the disk of ${server.name}`);
+      progress(`nbd: filling the disk of ${server.name}, and overwriting it`);
       await fill(server, directory, size);
+      await overwrite(server, directory, size, bench.scale.preconditioning * size);
       rest([server]);
     }
     const rows: Row[] = [];

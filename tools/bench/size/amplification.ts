@@ -20,8 +20,7 @@ export async function measureAmplification(bench: Bench): Promise<Findings> {
   const rows: Row[] = [];
   for (const batch of bench.scale.size.batches) {
     const measured: Measured[] = [];
-    // A batch of one costs a flush each, so fewer say enough.
-    const bytes = batch === 1 ? bench.scale.size.amplified / 16 : bench.scale.size.amplified;
+    const bytes = bench.scale.size.amplified;
     for (const name of SUBJECTS) {
       progress(`size: write amplification of ${name}, batches of ${batch}`);
       measured.push(await amplificationOf(bench, name, batch, bytes));
@@ -60,8 +59,9 @@ async function amplificationOf(
     await subject.tell({ order: "fill" });
     // Nothing of the filling is left to be written behind it.
     await subject.tell({ order: "close" });
-    await subject.tell({ order: "open" });
-    const { bytesWritten } = await subject.tell({ order: "write", batch, bytes });
-    return { subject: name, samples: [bytesWritten! / bytes] };
+    const { bytesWritten: before } = await subject.tell({ order: "open" });
+    await subject.tell({ order: "write", batch, bytes });
+    const { bytesWritten: after } = await subject.tell({ order: "close" });
+    return { subject: name, samples: [(after! - before!) / bytes] };
   });
 }
