@@ -21,8 +21,9 @@ export class FlushHabit {
     return this.#writes === this.#usual && this.#alike >= ENOUGH;
   }
 
-  /** A flush has come. */
+  /** A flush has come; one that others have come before, with no write between, says nothing. */
   flushed(): void {
+    if (this.#writes === 0) return;
     this.#alike = this.#writes === this.#usual ? this.#alike + 1 : 1;
     this.#usual = this.#writes;
     this.#writes = 0;

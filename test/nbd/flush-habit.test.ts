@@ -82,4 +82,14 @@ describe("a habit", () => {
     for (let i = 0; i < 10; i++) habit.flushed();
     expect(habit.wrote()).toBe(false);
   });
+
+  it("is one however many flushes are sent at once", () => {
+    const habit = new FlushHabit();
+    const begun: boolean[] = [];
+    for (let round = 0; round < 5; round++) {
+      for (let i = 0; i < 3; i++) begun.push(habit.wrote());
+      for (let i = 0; i < 32; i++) habit.flushed();
+    }
+    expect(begun.slice(12)).toEqual([false, false, true]);
+  });
 });
