@@ -173,7 +173,7 @@ function applyBatch(
     run.commits++;
   }
   for (const { lsn, pblock, data } of carried) {
-    if (lsn <= most) run.restored.set(pblock, run.keepData ? data : NO_DATA);
+    if (lsn <= most) run.restored.set(pblock, run.keepData ? data.slice() : NO_DATA);
   }
   if (commits.some(({ lsn }) => lsn > most)) return {};
   run.checksum = header.checksum;

@@ -6,7 +6,7 @@
  *     → the open batch (committer) → journal → and, in the background, home (pending, checkpoints)
  */
 import { checkSignal } from "../base/arguments.ts";
-import type { SlotRun } from "../base/block-memory.ts";
+import type { BlockMemory, SlotRun } from "../base/block-memory.ts";
 import { BlockspaceError } from "../base/errors.ts";
 import { MiB } from "../base/units.ts";
 import type { OpenEnvironment } from "../checkpoint/environment.ts";
@@ -60,6 +60,8 @@ export interface Counters {
 export interface EngineParts {
   state: State;
   device: Device;
+  /** For data on its way, {@link Limits.maxDirty} of it. */
+  memory: BlockMemory;
   journal: Journal;
   environments: Environments;
   openEnvironment: OpenEnvironment;
@@ -107,7 +109,7 @@ export class Engine {
     this.allocator = new Allocator(state.segments);
     this.ledger = new Ledger(state.segments, this.allocator);
     const isLive = (pblock: number): boolean => state.segments.references(pblock) > 0;
-    this.pending = new PendingData(device, state.geometry, parts.limits.maxDirty, isLive);
+    this.pending = new PendingData(device, state.geometry, parts.memory, isLive);
     const { pending, health } = this;
     const { blockSize } = state.geometry;
     const mayBlock = parts.blockingCommits;

@@ -3,6 +3,7 @@
  * has succeeded, and whatever was opened is closed again when it has not.
  */
 import { resolve } from "node:path";
+import { BlockMemory } from "../base/block-memory.ts";
 import { BlockspaceError } from "../base/errors.ts";
 import { show } from "../base/arguments.ts";
 import type { OpenEnvironment } from "../checkpoint/environment.ts";
@@ -12,7 +13,7 @@ import { FileDevice } from "../device/file-device.ts";
 import { FileDirectory } from "../device/file-directory.ts";
 import { checkWritable, type Superblock } from "../format/superblock.ts";
 import { Journal } from "../journal/journal.ts";
-import { type Recovery, replay, type Replayed } from "../replay/replay.ts";
+import { type Recovery, replay } from "../replay/replay.ts";
 import { geometryOf } from "../space/geometry.ts";
 import { keepSegmentsFree } from "./cleaner.ts";
 import { Engine } from "./engine.ts";
@@ -183,7 +184,8 @@ async function startEngine(start: Start): Promise<Pick<OpenedHost, "engine" | "r
     identity,
     openEnvironment,
   };
-  const replayed = await replay(source, limits.cacheSize);
+  const memory = new BlockMemory(superblock.blockSize, limits.maxDirty);
+  const replayed = await replay(source, limits.cacheSize, memory);
   const { state, environments, end, recovery } = replayed;
   const journal = new Journal(journalFiles, identity, limits.journalSize, end);
   closers.push(() => journal.close());
@@ -194,6 +196,7 @@ async function startEngine(start: Start): Promise<Pick<OpenedHost, "engine" | "r
   const engine = new Engine({
     state,
     device,
+    memory,
     journal,
     environments,
     openEnvironment,
@@ -202,7 +205,7 @@ async function startEngine(start: Start): Promise<Pick<OpenedHost, "engine" | "r
     readOnly,
     world: parts.world ?? realWorld,
   });
-  restore(engine, replayed);
+  engine.pending.restore(replayed.restored);
   if (!readOnly) {
     if (end.doubtful) engine.committer.holdUntil(engine.checkpointer.run());
     startBackground(engine);
@@ -217,13 +220,6 @@ function startBackground(engine: Engine): void {
     // Whatever went wrong has been noted by the host's health, or the host is being closed.
     keepSegmentsFree(engine).catch(() => undefined);
   };
-}
-
-/** Data that was only in the journal waits in memory until it is written to its place. */
-function restore(engine: Engine, replayed: Replayed): void {
-  for (const [pblock, block] of replayed.restored) {
-    if (engine.state.segments.references(pblock) > 0) engine.pending.put(pblock, block);
-  }
 }
 
 function formatUuid(uuid: Uint8Array): string {

@@ -10,7 +10,7 @@
  * Write-outs follow each other: two at once would wait for each other in the system, which lets one
  * writer at a time into a file, and spend a processor on it.
  */
-import { BlockMemory, type SlotRun } from "../base/block-memory.ts";
+import type { BlockMemory, SlotRun } from "../base/block-memory.ts";
 import { MiB } from "../base/units.ts";
 import type { Device } from "../device/device.ts";
 import { addressOf, type Geometry } from "../space/geometry.ts";
@@ -52,14 +52,13 @@ export class PendingData {
   /** Something was written that no flush has covered yet; perhaps before the host was opened. */
   #unflushed = true;
 
-  /** `keptBytes` of memory are kept for the next data. */
   constructor(
     device: Device,
     geometry: Geometry,
-    keptBytes: number,
+    memory: BlockMemory,
     isLive: (pblock: number) => boolean,
   ) {
-    this.memory = new BlockMemory(geometry.blockSize, keptBytes);
+    this.memory = memory;
     this.#device = device;
     this.#geometry = geometry;
     this.#isLive = isLive;
@@ -98,6 +97,14 @@ export class PendingData {
       done += run.count;
     }
     return runs;
+  }
+
+  /** Takes up what replay found in the journal, by physical block, where a map still refers to it. */
+  restore(slots: ReadonlyMap<number, number>): void {
+    for (const [pblock, slot] of slots) {
+      if (this.#isLive(pblock)) this.#waiting.set(pblock, slot);
+      else this.memory.release({ slot, count: 1 });
+    }
   }
 
   /** The data of a block, to be copied at once. */

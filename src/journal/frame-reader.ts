@@ -4,7 +4,7 @@
  */
 import { crc32c } from "../base/checksum.ts";
 import { BlockspaceError } from "../base/errors.ts";
-import { GiB, MiB } from "../base/units.ts";
+import { GiB, KiB } from "../base/units.ts";
 import type { Device } from "../device/device.ts";
 import {
   CHECKSUM_FROM,
@@ -16,7 +16,7 @@ import {
 import type { JournalIdentity } from "./files.ts";
 
 /** How much of a file is searched at a time; a multiple of every alignment. */
-const SCAN_BYTES: number = MiB;
+const SCAN_BYTES: number = 256 * KiB;
 
 /** A journal file as far as it may hold frames, which may be less than there is of it. */
 export type FrameSpace = Pick<Device, "read" | "size">;
@@ -39,16 +39,21 @@ export async function readFrameHeader(
   return decodeFrameHeader(head, 0, identity.storeId);
 }
 
-/** The frame at `position`, if it is whole and its checksum matches. */
+/**
+ * The frame at `position`, if it is whole and its checksum matches. Its bytes are in `memory`, where
+ * the caller has so much and wants it used, or in memory of their own.
+ */
 export async function readFrame(
   device: FrameSpace,
   position: number,
   identity: JournalIdentity,
+  memory?: Uint8Array,
 ): Promise<SoundFrame | undefined> {
   const length = (await readFrameHeader(device, position, identity))?.length ?? 0;
   if (length < frameHeaderStruct.size) return undefined;
   if (length > Math.min(MAX_FRAME_BYTES, device.size - position)) return undefined;
-  const bytes = new Uint8Array(length);
+  const isRoomy = memory !== undefined && memory.length >= length;
+  const bytes = isRoomy ? memory.subarray(0, length) : new Uint8Array(length);
   await device.read(bytes, position);
   // The header as the checksum saw it, not as the first read did.
   const header = decodeFrameHeader(bytes, 0, identity.storeId);
@@ -84,8 +89,9 @@ export async function findFrame(
   wanted: (header: FrameHeader) => boolean,
   budget: SearchBudget,
 ): Promise<{ position: number; frame: SoundFrame } | undefined> {
+  const memory = new Uint8Array(Math.max(0, Math.min(SCAN_BYTES, device.size - from)));
   for (let start = from; start < device.size; start += SCAN_BYTES) {
-    const chunk = new Uint8Array(Math.min(SCAN_BYTES, device.size - start));
+    const chunk = memory.subarray(0, device.size - start);
     budget.spend("files", chunk.length);
     await device.read(chunk, start);
     for (let at = 0; at + frameHeaderStruct.size <= chunk.length; at += identity.alignment) {

@@ -17,6 +17,7 @@
  * first frame that is needed is searched for by the checksum that the checkpoint remembers.
  */
 import { BlockspaceError } from "../base/errors.ts";
+import { MiB } from "../base/units.ts";
 import type { Device, Directory } from "../device/device.ts";
 import {
   type Commit,
@@ -33,6 +34,7 @@ import {
   SearchBudget,
   type SoundFrame,
 } from "./frame-reader.ts";
+import { ReadAhead } from "./read-ahead.ts";
 
 /** Where the journal is read from: behind this commit, whose frame had this checksum. */
 export interface JournalStart {
@@ -44,9 +46,15 @@ export interface JournalStart {
 export interface JournalBatch {
   header: FrameHeader;
   commits: Commit[];
-  /** The blocks of the written records in their order, where the frame carries them. */
+  /**
+   * The blocks of the written records in their order, where the frame carries them. A reader's
+   * batches share the memory of it: it is to be copied before the next batch is asked for.
+   */
   data: Uint8Array;
 }
+
+/** Frames that a host writes are not longer, but for the rare one. */
+const FRAME_MEMORY: number = MiB;
 
 /** Where the last frame is, when nothing proves that it was durable. */
 export interface DoubtfulFrame {
@@ -93,6 +101,9 @@ export class JournalReader {
   /** The last file in which a frame was found. */
   #lastWithFrame: JournalFile | undefined;
   readonly #budget = new SearchBudget();
+  readonly #ahead = new ReadAhead();
+  /** Where one frame after the other is taken apart. */
+  #memory = new Uint8Array();
 
   constructor(directory: Directory, identity: JournalIdentity, start: JournalStart) {
     this.#directory = directory;
@@ -112,11 +123,16 @@ export class JournalReader {
       const next = this.#files[index + 1]?.header;
       this.#chain.push(file);
       const device = await this.#directory.open(file.name, "read");
+
+      this.#ahead.turnTo(device, file.size);
+      const mostFrame = Math.min(FRAME_MEMORY, file.size);
+      if (this.#memory.length < mostFrame) this.#memory = new Uint8Array(mostFrame);
       try {
-        const place = { device: spaceOf(file, device), file, position: this.#identity.alignment };
+        const place = { device: this.#ahead, file, position: this.#identity.alignment };
         yield* this.#readFile(place, next);
         if (!this.#continuesIn(next)) return await this.#end(place);
       } finally {
+        await this.#ahead.settled();
         await device.close();
       }
       index++;
@@ -175,7 +191,7 @@ export class JournalReader {
   }
 
   async #next(place: Place): Promise<SoundFrame | undefined> {
-    const frame = await readFrame(place.device, place.position, this.#identity);
+    const frame = await readFrame(place.device, place.position, this.#identity, this.#memory);
     return frame && this.#isDue(frame.header) ? frame : undefined;
   }
 

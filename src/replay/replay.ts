@@ -7,13 +7,14 @@
  * is damaged, the other one is used with more of the journal, which is kept back to the older of
  * the two for this. When both are, the journal alone will do if it is whole since creation.
  */
+import type { BlockMemory } from "../base/block-memory.ts";
 import { isBlockspaceError } from "../base/errors.ts";
 import { emptyEnvironment } from "../checkpoint/empty-environment.ts";
 import type { Environment, OpenEnvironment } from "../checkpoint/environment.ts";
 import type { Directory } from "../device/device.ts";
-import { carriedBlocks } from "../format/journal-frame.ts";
+import { type CarriedBlock, carriedBlocks } from "../format/journal-frame.ts";
 import type { JournalIdentity } from "../journal/files.ts";
-import { type JournalBatch, type JournalEnd, JournalReader } from "../journal/reader.ts";
+import { type JournalEnd, JournalReader } from "../journal/reader.ts";
 import type { Geometry } from "../space/geometry.ts";
 import { applyCommit } from "./apply.ts";
 import { State } from "./state.ts";
@@ -61,13 +62,20 @@ export interface Replayed {
   state: State;
   environments: Environments;
   end: JournalEnd;
-  /** Blocks that were only in the journal; they belong on the data device. */
-  restored: Map<number, Uint8Array>;
+  /** By physical block: slots with blocks that were only in the journal; they belong home. */
+  restored: Map<number, number>;
   recovery: Recovery;
 }
 
-/** Rebuilds the state; `cacheSize` in bytes bounds what of it stays in memory. */
-export async function replay(source: ReplaySource, cacheSize: number): Promise<Replayed> {
+/**
+ * Rebuilds the state; `cacheSize` in bytes bounds what of it stays in memory. Blocks that the
+ * journal carries are put into `memory`.
+ */
+export async function replay(
+  source: ReplaySource,
+  cacheSize: number,
+  memory: BlockMemory,
+): Promise<Replayed> {
   const began = performance.now();
   const chosen = await chooseCheckpoint(source, cacheSize);
   const { state, checksum } = chosen;
@@ -76,12 +84,14 @@ export async function replay(source: ReplaySource, cacheSize: number): Promise<R
     lsn: checkpointLsn,
     checksum,
   });
-  const restored = new Map<number, Uint8Array>();
+  const restored = new Map<number, number>();
   const counts = { commits: 0, records: 0, bytes: 0 };
   const batches = reader.batches();
   let next = await batches.next();
   while (!next.done) {
-    applyBatch(state, next.value, restored);
+    const carried = carriedBlocks(next.value, source.geometry.blockSize);
+    for (const commit of next.value.commits) applyCommit(state, commit);
+    keep(carried, restored, memory);
     counts.commits += next.value.commits.length;
     for (const commit of next.value.commits) counts.records += commit.records.length;
     counts.bytes += next.value.header.length;
@@ -99,11 +109,20 @@ export async function replay(source: ReplaySource, cacheSize: number): Promise<R
   return { state, environments: chosen.environments, end, restored, recovery };
 }
 
-/** Applies the commits of a frame and keeps the data that it carries. */
-function applyBatch(state: State, batch: JournalBatch, restored: Map<number, Uint8Array>): void {
-  const carried = carriedBlocks(batch, state.geometry.blockSize);
-  for (const commit of batch.commits) applyCommit(state, commit);
-  for (const { pblock, data } of carried) restored.set(pblock, data);
+/** Copies the blocks that a frame carries; a block that came before is written over. */
+function keep(
+  carried: readonly CarriedBlock[],
+  restored: Map<number, number>,
+  memory: BlockMemory,
+): void {
+  for (const { pblock, data } of carried) {
+    let slot = restored.get(pblock);
+    if (slot === undefined) {
+      ({ slot } = memory.take(1));
+      restored.set(pblock, slot);
+    }
+    memory.view({ slot, count: 1 }).set(data);
+  }
 }
 
 interface Chosen {

@@ -3,6 +3,7 @@
  * anything to do.
  */
 import { describe, expect, it } from "vitest";
+import { BlockMemory } from "../../src/base/block-memory.ts";
 import type { Device } from "../../src/device/device.ts";
 import { PendingData } from "../../src/host/pending.ts";
 import { geometryWith } from "../support/states.ts";
@@ -39,7 +40,8 @@ function noted(canWriteThrough: boolean): { device: Device; calls: Call[] } {
 function start(options: { dead?: readonly number[]; canWriteThrough?: boolean } = {}) {
   const { dead = [], canWriteThrough = true } = options;
   const { device, calls } = noted(canWriteThrough);
-  const pending = new PendingData(device, geometry, 0, (pblock) => !dead.includes(pblock));
+  const memory = new BlockMemory(B, 0);
+  const pending = new PendingData(device, geometry, memory, (pblock) => !dead.includes(pblock));
   const put = (pblock: number, count: number): void => {
     pending.put(pblock, Buffer.alloc(count * B, pblock));
   };

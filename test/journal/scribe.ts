@@ -60,7 +60,7 @@ export async function readJournal(
   const batches: JournalBatch[] = [];
   let step = await reading.next();
   while (!step.done) {
-    batches.push(step.value);
+    batches.push({ ...step.value, data: step.value.data.slice() });
     step = await reading.next();
   }
   const commits = batches.flatMap((batch) =>

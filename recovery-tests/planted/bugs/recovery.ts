@@ -16,7 +16,7 @@ export const recoveryBugs: readonly PlantedBug[] = [
   {
     name: "inline-data-not-restored",
     file: OPEN,
-    find: "    restore(engine, replayed);\n",
+    find: "    engine.pending.restore(replayed.restored);\n",
     replace: "",
     mistake: "data that is only in the journal is not taken up on opening",
     first: 6,
