@@ -99,7 +99,7 @@ export class PendingData {
     return runs;
   }
 
-  /** Takes up what replay found in the journal, by physical block, where a map still refers to it. */
+  /** Takes up blocks that replay found in the journal, as far as a map still refers to them. */
   restore(slots: ReadonlyMap<number, number>): void {
     for (const [pblock, slot] of slots) {
       if (this.#isLive(pblock)) this.#waiting.set(pblock, slot);

@@ -40,8 +40,8 @@ export async function readFrameHeader(
 }
 
 /**
- * The frame at `position`, if it is whole and its checksum matches. Its bytes are in `memory`, where
- * the caller has so much and wants it used, or in memory of their own.
+ * The frame at `position`, if it is whole and its checksum matches. Its bytes are in `memory`, if
+ * that is given and has room, or in memory of their own.
  */
 export async function readFrame(
   device: FrameSpace,

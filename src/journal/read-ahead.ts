@@ -1,6 +1,6 @@
 /**
- * Reads journal files from front to back: in large pieces, the next one on its way while the last is
- * taken apart. Frame by frame, half of the time of a replay goes by waiting for the disk.
+ * Reads journal files from front to back: in large pieces, the next one on its way while the last
+ * is taken apart. Frame by frame, half of the time of a replay goes by waiting for the disk.
  *
  * A piece reaches further than anybody has asked, perhaps to where nothing can be read. Nobody is
  * told: what is in no piece is read by itself, and fails by itself.
