@@ -37,22 +37,41 @@ export interface DeltaSource {
   /** Keys that the newest environment changed against the one before it. */
   lastChangedKeys: readonly number[];
   frozen: FrozenState;
-  journalChecksum: number;
   /** Copy everything, since the target is not exactly one checkpoint behind. */
   reset: boolean;
 }
 
-/** Every change that brings the target to the frozen state. */
-export function* deltaFor(source: DeltaSource): Generator<Change, void> {
-  const { target, newest, lastChangedKeys, frozen, reset } = source;
+/**
+ * Commits what brings the target to the frozen state, as checkpoint `epoch`, and not before
+ * `journalChecksum` has resolved: with the checksum of the journal frame that ends in its LSN.
+ */
+export async function commitDelta(
+  source: DeltaSource,
+  epoch: number,
+  journalChecksum: Promise<number>,
+): Promise<void> {
+  const { target, frozen, reset } = source;
   const changed = new Set<number>();
+  await target.commit(deltaFor(source, changed), {
+    epoch,
+    lsn: frozen.lsn,
+    reset,
+    async last() {
+      const checksum = await journalChecksum;
+      return [frozen.stateValue(changed.size, checksum)];
+    },
+  });
+}
+
+/** Every change but the state value; `changed` gets the keys that changed since the last one. */
+export function* deltaFor(source: DeltaSource, changed: Set<number>): Generator<Change, void> {
+  const { target, newest, lastChangedKeys, frozen, reset } = source;
   for (const change of frozen.changes()) {
     changed.add(packKey(change.kind, change.id));
     yield change;
   }
   yield* reset ? everythingElse(newest, changed) : missed(newest, lastChangedKeys, changed);
   yield* keyPages(target, [...changed], reset);
-  yield frozen.stateValue(changed.size, source.journalChecksum);
 }
 
 function* missed(

@@ -28,6 +28,25 @@ export interface Closing {
   digest: number;
 }
 
+/** What is said of a commit beside its changes. */
+export interface Commit {
+  epoch: number;
+  lsn: number;
+  /** Empties the table first. */
+  reset: boolean;
+  /**
+   * Called when all changes were taken: nothing is committed before the changes that it resolves
+   * with, or when it rejects.
+   */
+  last?: LastChanges;
+}
+
+/** The last changes of a commit, which are not known before something else has happened. */
+export type LastChanges = () => Promise<Iterable<Change>>;
+
+/** There are none. */
+export const noMore: LastChanges = async () => [];
+
 export interface Environment {
   /** `a` or `b`. */
   readonly name: string;
@@ -39,12 +58,9 @@ export interface Environment {
   scan(kind: number): Iterable<{ id: number; value: Uint8Array }>;
   /**
    * Applies all changes in one durable transaction and returns the closing record as read back.
-   * `reset` empties the table first. After a failure the environment must be closed.
+   * After a failure the environment must be closed.
    */
-  commit(
-    changes: Iterable<Change>,
-    state: { epoch: number; lsn: number; reset: boolean },
-  ): Promise<Closing>;
+  commit(changes: Iterable<Change>, commit: Commit): Promise<Closing>;
   close(): Promise<void>;
 }
 

@@ -1,9 +1,11 @@
 /**
- * The main thread's end of the thread that commits to one LMDB environment (`lmdb-worker.js`).
+ * The main thread's end of the thread that commits to a store's LMDB environments, to one at a time
+ * (`lmdb-worker.js`).
  *
- * The thread is started by the first commit and ended by `close`; it keeps the process alive only
- * while a commit runs. Chunks are sent one by one, each after the answer to the one before, so that
- * the event loop turns in between and a commit needs the memory of one chunk, whatever its size.
+ * The thread is started by a commit when there is none, and ended by `end`; it keeps the process
+ * alive only while a commit runs. Chunks are sent one by one, each after the answer to the one
+ * before, so that the event loop turns in between and a commit needs the memory of one chunk,
+ * whatever its size.
  */
 import { statfs } from "node:fs/promises";
 import { Worker } from "node:worker_threads";
@@ -13,12 +15,12 @@ import { encodeKey } from "../format/checkpoint-key.ts";
 import { kinds } from "../format/checkpoint-values.ts";
 import { CLOSING_ID, encodeClosing } from "../format/closing-record.ts";
 import { packChanges } from "./change-chunks.ts";
-import type { Change, Closing } from "./environment.ts";
+import type { Change, Closing, LastChanges } from "./environment.ts";
 import { type CommitFlag, lower, newCommitFlag, raise } from "./exit-guard.ts";
 import type { LmdbOptions } from "./lmdb-files.ts";
 
 type Message =
-  | { begin: { reset: boolean } }
+  | { begin: { options: LmdbOptions; reset: boolean } }
   | { chunk: Uint8Array }
   | { closing: { key: Uint8Array; value: Uint8Array } }
   | { abandoned: true };
@@ -27,9 +29,20 @@ type Answer = { buffer: ArrayBuffer } | { done: true } | { done: false; error: E
 /** What a commit writes beside its values: less than that left means that the disk was full. */
 const SLACK_BYTES: number = MiB;
 
+/** What a commit writes: these changes, then those of `last`, then the closing record. */
+export interface LmdbCommit {
+  /** Of the environment, which must stay open in this thread until the commit is done. */
+  options: LmdbOptions;
+  reset: boolean;
+  changes: Iterable<Change>;
+  last: LastChanges;
+  closing: () => Closing;
+}
+
+/** The least that V8 takes. */
+const YOUNG_GENERATION_MIB = 2;
+
 export class LmdbCommitter {
-  readonly #path: string;
-  readonly #options: LmdbOptions;
   #worker: Worker | undefined;
   /** Ends the wait for an answer; `undefined` when none is awaited. */
   #answer: ((error?: Error) => void) | undefined;
@@ -41,28 +54,41 @@ export class LmdbCommitter {
   readonly #spare: ArrayBuffer[] = [];
   /** Why the thread is no more. */
   #death: Error | undefined;
+  /** Resolves when no commit runs. */
+  #before: Promise<unknown> = Promise.resolve();
 
-  /** The environment must stay open in this thread for as long as the committer is. */
-  constructor(options: LmdbOptions) {
-    this.#path = options.path;
-    this.#options = options;
+  /** Durable when it resolves; commits follow each other. */
+  async commit(commit: LmdbCommit): Promise<void> {
+    const done = this.#before.then(() => this.#commit(commit));
+    this.#before = done.catch(() => undefined);
+    return done;
   }
 
-  /** Durable when it resolves; `closing` is asked for when the last change has been taken. */
-  async commit(changes: Iterable<Change>, reset: boolean, closing: () => Closing): Promise<void> {
+  async #commit({ options, reset, changes, last, closing }: LmdbCommit): Promise<void> {
     const worker = (this.#worker ??= this.#start());
     let bytes = SLACK_BYTES;
+    const send = async (message: Message, transfer?: ArrayBuffer[]): Promise<void> => {
+      try {
+        await this.#send(worker, message, transfer);
+      } catch (cause) {
+        throw await commitError(options.path, bytes, cause);
+      }
+    };
+    const sendAll = async (some: Iterable<Change>): Promise<void> => {
+      for (const chunk of packChanges(some, this.#spare)) {
+        bytes += chunk.length;
+        await send({ chunk }, [chunk.buffer]);
+      }
+    };
     worker.ref();
     raise(this.#flag, () => this.#post(worker, { abandoned: true }));
     try {
-      await this.#send(worker, { begin: { reset } }, bytes);
+      await send({ begin: { options, reset } });
       try {
-        for (const chunk of packChanges(changes, this.#spare)) {
-          bytes += chunk.length;
-          await this.#send(worker, { chunk }, bytes, [chunk.buffer]);
-        }
+        await sendAll(changes);
+        await sendAll(await last());
         const key = encodeKey(kinds.closing, CLOSING_ID);
-        await this.#send(worker, { closing: { key, value: encodeClosing(closing()) } }, bytes);
+        await send({ closing: { key, value: encodeClosing(closing()) } });
       } catch (error) {
         await this.#giveUp(worker);
         throw error;
@@ -73,25 +99,24 @@ export class LmdbCommitter {
     }
   }
 
-  async close(): Promise<void> {
-    await this.#worker?.terminate();
+  /** Ends the thread, which has the environments of all its commits open; the next starts one. */
+  async end(): Promise<void> {
+    await this.#before;
+    const worker = this.#worker;
+    this.#worker = undefined;
+    this.#death = undefined;
+    worker?.removeAllListeners();
+    await worker?.terminate();
   }
 
   /** Resolves when the thread has answered that it goes on, or that the commit is durable. */
-  async #send(
-    worker: Worker,
-    message: Message,
-    bytes: number,
-    transfer: ArrayBuffer[] = [],
-  ): Promise<void> {
+  async #send(worker: Worker, message: Message, transfer: ArrayBuffer[] = []): Promise<void> {
     try {
       await new Promise<void>((resolve, reject) => {
         if (this.#death) throw this.#death;
         this.#answer = (error) => (error === undefined ? resolve() : reject(error));
         this.#post(worker, message, transfer);
       });
-    } catch (cause) {
-      throw await commitError(this.#path, bytes, cause);
     } finally {
       this.#answer = undefined;
     }
@@ -100,7 +125,7 @@ export class LmdbCommitter {
   /** Ends the transaction, unless the thread has done so itself. */
   async #giveUp(worker: Worker): Promise<void> {
     if (Atomics.load(this.#flag, 0) === 0) return;
-    await this.#send(worker, { abandoned: true }, 0).catch(() => undefined);
+    await this.#send(worker, { abandoned: true }).catch(() => undefined);
   }
 
   #post(worker: Worker, message: Message, transfer: ArrayBuffer[] = []): void {
@@ -112,8 +137,10 @@ export class LmdbCommitter {
   #start(): Worker {
     const worker = new Worker(new URL("./lmdb-worker.js", import.meta.url), {
       name: "blockspace checkpoint",
-      workerData: { options: this.#options, flag: this.#flag, sent: this.#sent },
+      workerData: { flag: this.#flag, sent: this.#sent },
       execArgv: [],
+      // What it makes is gone at once; without a limit it takes some MiB more.
+      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MIB },
     });
     worker.on("message", (answer: Answer) => {
       if ("buffer" in answer) this.#spare.push(answer.buffer);

@@ -16,7 +16,14 @@ import { CHECKPOINT_KEY_BYTES, decodeKey, encodeKey, MAX_ID } from "../format/ch
 import { kinds } from "../format/checkpoint-values.ts";
 import { CLOSING_ID, decodeClosing } from "../format/closing-record.ts";
 import { CommitGuard } from "./commit-guard.ts";
-import type { Change, Closing, Environment, OpenEnvironment } from "./environment.ts";
+import {
+  type Change,
+  type Closing,
+  type Commit,
+  type Environment,
+  noMore,
+  type OpenEnvironment,
+} from "./environment.ts";
 import { LmdbCommitter } from "./lmdb-committer.ts";
 import {
   type Database,
@@ -39,12 +46,13 @@ export function lmdbEnvironments(
   options: LmdbEnvironmentOptions = {},
 ): OpenEnvironment {
   const readOnly = options.readOnly ?? false;
+  const committer = readOnly ? undefined : new LmdbCommitter();
   return async (name, anew = false) => {
     const path = resolve(join(directory, name));
     try {
       if (anew) await removeDatabase(path);
       const db = await (readOnly ? openReadOnly(path) : openDatabase(path));
-      return new LmdbEnvironment(name, path, db, readOnly);
+      return new LmdbEnvironment(name, path, db, committer);
     } catch (error) {
       throw lmdbError(path, error);
     }
@@ -63,17 +71,23 @@ class LmdbEnvironment implements Environment {
   readonly #path: string;
   /** `undefined` when the environment is read-only and not there. */
   readonly #db: Database | undefined;
+  /** Both environments of a store share one. */
   readonly #committer: LmdbCommitter | undefined;
   readonly #guard: CommitGuard;
   readonly #key: Uint8Array = new Uint8Array(CHECKPOINT_KEY_BYTES);
   /** Scans that have begun and not ended: lmdb must not be closed under them. */
   readonly #scans = new Set<Scan>();
 
-  constructor(name: string, path: string, db: Database | undefined, readOnly: boolean) {
+  constructor(
+    name: string,
+    path: string,
+    db: Database | undefined,
+    committer: LmdbCommitter | undefined,
+  ) {
     this.name = name;
     this.#path = path;
     this.#db = db;
-    this.#committer = readOnly ? undefined : new LmdbCommitter(lmdbOptions(path));
+    this.#committer = committer;
     this.#guard = new CommitGuard(`checkpoint ${path}`);
   }
 
@@ -105,21 +119,25 @@ class LmdbEnvironment implements Environment {
     }
   }
 
-  async commit(
-    changes: Iterable<Change>,
-    state: { epoch: number; lsn: number; reset: boolean },
-  ): Promise<Closing> {
+  async commit(changes: Iterable<Change>, commit: Commit): Promise<Closing> {
+    const { epoch, lsn, reset, last = noMore } = commit;
     const committer = this.#committer;
     if (!committer) {
       const message = `checkpoint ${this.#path} is open for reading only`;
       throw new BlockspaceError("EROFS", message, { path: this.#path });
     }
     return this.#guard.commit(async () => {
-      const tally = state.reset
+      const tally = reset
         ? new Tally(undefined, () => undefined)
         : new Tally(this.#closing(), (kind, id) => this.#peek(kind, id));
-      const closing = (): Closing => tally.closing(state.epoch, state.lsn);
-      await committer.commit(tally.over(changes), state.reset, closing);
+      const closing = (): Closing => tally.closing(epoch, lsn);
+      await committer.commit({
+        options: lmdbOptions(this.#path),
+        reset,
+        changes: tally.over(changes),
+        last: async () => tally.over(await last()),
+        closing,
+      });
       return this.#readBack(closing());
     });
   }
@@ -128,7 +146,7 @@ class LmdbEnvironment implements Environment {
     return this.#guard.close(async () => {
       for (const scan of this.#scans) this.#endScan(scan);
       // The thread goes first, so that lmdb takes the environment down in the thread that reads it.
-      await this.#committer?.close();
+      await this.#committer?.end();
       await this.#db?.close();
     });
   }

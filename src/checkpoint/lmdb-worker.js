@@ -1,7 +1,7 @@
 /**
- * The thread that commits to one LMDB environment, so that the event loop of the host never waits
- * for `fdatasync`. Plain JavaScript that imports nothing of ours, because a worker thread of Node
- * 20 cannot run TypeScript.
+ * The thread that commits to the LMDB environments of a store, so that the event loop of the host
+ * never waits for `fdatasync`. Plain JavaScript that imports nothing of ours, because a worker
+ * thread of Node 20 cannot run TypeScript.
  *
  * A commit is **one** `transactionSync`, which takes the changes as they come: within it the thread
  * waits for the next message, so that no more than one chunk (see `change-chunks.ts`) is in memory
@@ -17,12 +17,21 @@ import { open } from "lmdb";
 const KEY_BYTES = 8;
 const HEAD_BYTES = KEY_BYTES + 4;
 
-const db = open(workerData.options);
-
+/** By path; each stays open until the thread ends. */
+const databases = new Map();
 /** Changes with every message to this thread, after it was sent. */
 const sent = workerData.sent;
 /** Held at 1 by the main thread while a commit is to be waited for; see `exit-guard.ts`. */
 const flag = workerData.flag;
+
+function databaseOf(options) {
+  let db = databases.get(options.path);
+  if (!db) {
+    db = open(options);
+    databases.set(options.path, db);
+  }
+  return db;
+}
 
 /** The next message, which the event loop has no chance to deliver. */
 function nextMessage() {
@@ -36,9 +45,10 @@ function nextMessage() {
 
 /**
  * Makes the changes of one chunk, within the transaction.
+ * @param {import("lmdb").RootDatabase} db
  * @param {Uint8Array} chunk
  */
-function apply(chunk) {
+function apply(db, chunk) {
   const view = new DataView(chunk.buffer, chunk.byteOffset, chunk.byteLength);
   let at = 0;
   while (at < chunk.length) {
@@ -56,9 +66,10 @@ function apply(chunk) {
 
 /**
  * Takes changes until the closing record comes, and makes them durable.
+ * @param {import("lmdb").RootDatabase} db
  * @param {boolean} reset empties the table first
  */
-function commit(reset) {
+function commit(db, reset) {
   db.transactionSync(() => {
     if (reset) db.clearSync();
     for (;;) {
@@ -69,7 +80,7 @@ function commit(reset) {
         return;
       }
       if (!chunk) throw new Error("the commit was given up");
-      apply(chunk);
+      apply(db, chunk);
       parentPort.postMessage({ buffer: chunk.buffer }, [chunk.buffer]);
     }
   });
@@ -80,7 +91,7 @@ parentPort.on("message", ({ begin }) => {
   if (!begin) return;
   let answer;
   try {
-    commit(begin.reset);
+    commit(databaseOf(begin.options), begin.reset);
     answer = { done: true };
   } catch (error) {
     answer = { done: false, error };

@@ -10,7 +10,14 @@ import { BlockspaceError, messageOf } from "../base/errors.ts";
 import { kinds } from "../format/checkpoint-values.ts";
 import { CLOSING_ID, decodeClosing, encodeClosing } from "../format/closing-record.ts";
 import { CommitGuard } from "./commit-guard.ts";
-import type { Change, Closing, Environment, OpenEnvironment } from "./environment.ts";
+import {
+  type Change,
+  type Closing,
+  type Commit,
+  type Environment,
+  noMore,
+  type OpenEnvironment,
+} from "./environment.ts";
 import { Tally } from "./tally.ts";
 
 export interface MemoryOptions {
@@ -94,22 +101,26 @@ class MemoryEnvironment implements Environment {
     }
   }
 
-  commit(
-    changes: Iterable<Change>,
-    state: { epoch: number; lsn: number; reset: boolean },
-  ): Promise<Closing> {
+  commit(changes: Iterable<Change>, commit: Commit): Promise<Closing> {
+    const { epoch, lsn, reset, last = noMore } = commit;
     return this.#guard.commit(async () => {
-      this.#boundary("before");
-      const tally = state.reset
+      const tally = reset
         ? new Tally(undefined, () => undefined)
         : new Tally(this.closing(), (kind, id) => this.#cell.get().get(kind)?.get(id));
-      const staged = [...tally.over(changes)];
-      const closing = encodeClosing(tally.closing(state.epoch, state.lsn));
+      const staged: Change[] = [];
+      for (const change of tally.over(changes)) {
+        staged.push(change);
+        // As on disk, others get a turn before all is taken.
+        await Promise.resolve();
+      }
+      staged.push(...tally.over(await last()));
+      this.#boundary("before");
+      const closing = encodeClosing(tally.closing(epoch, lsn));
       // As on disk, others get a turn before the commit is done; nothing can fail from here on.
       await Promise.resolve();
-      const last = { kind: kinds.closing, id: CLOSING_ID, value: closing };
-      const before = state.reset ? new Map<number, never>() : this.#cell.get();
-      this.#replace(changed(before, [...staged, last]), decodeClosing(closing));
+      const record = { kind: kinds.closing, id: CLOSING_ID, value: closing };
+      const before = reset ? new Map<number, never>() : this.#cell.get();
+      this.#replace(changed(before, [...staged, record]), decodeClosing(closing));
       this.#boundary("after");
       return decodeClosing(closing);
     });

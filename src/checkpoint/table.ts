@@ -1,10 +1,10 @@
 /**
  * One kind of value of the state, in layers: what changed since the last freeze (*dirty*), what a
- * running checkpoint is writing (*frozen*), what was read or written lately (*clean*, bounded), and
- * the newest durable environment below them all.
+ * running checkpoint has still to take (*frozen*) and what it has (*taken*), what was read or
+ * written lately (*clean*, bounded), and the newest durable environment below them all.
  *
  * Freezing is how a checkpoint is a snapshot of the state at no cost: the dirty layer is set aside
- * as it is, and a value in it that must change again meanwhile is copied first.
+ * as it is, and a value in it that must change again before it was taken is copied first.
  */
 import { BlockspaceError } from "../base/errors.ts";
 import { open as openSealed, sealOwn } from "../format/sealed-value.ts";
@@ -35,6 +35,7 @@ export class Table<V extends {}> {
   readonly #clean: Cache<V | typeof absent>;
   #dirty = new Map<number, V | null>();
   #frozen = new Map<number, V | null>();
+  #taken = new Map<number, V | null>();
 
   constructor(kind: number, codec: Codec<V>, source: Source, cachedValues: number) {
     this.kind = kind;
@@ -54,6 +55,8 @@ export class Table<V extends {}> {
     if (dirty !== undefined) return dirty ?? undefined;
     const frozen = this.#frozen.get(id);
     if (frozen !== undefined) return frozen ?? undefined;
+    const taken = this.#taken.get(id);
+    if (taken !== undefined) return taken ?? undefined;
     const clean = this.#clean.get(id);
     if (clean !== undefined) return clean === absent ? undefined : clean;
     const value = this.#load(id);
@@ -85,27 +88,33 @@ export class Table<V extends {}> {
 
   /** Sets the dirty layer aside for a checkpoint. */
   freeze(): void {
-    if (this.#frozen.size > 0) {
+    if (this.#frozen.size > 0 || this.#taken.size > 0) {
       throw new BlockspaceError("EINVAL", "a table is frozen by a checkpoint already");
     }
     this.#frozen = this.#dirty;
     this.#dirty = new Map();
   }
 
-  /** What the freeze set aside, encoded one by one. */
+  /** What the freeze set aside, encoded one by one; each is taken once. */
   *changes(): Generator<Change> {
     const { kind } = this;
     for (const [id, value] of this.#frozen) {
-      yield { kind, id, value: value && sealOwn(kind, id, this.#codec.encode(value)) };
+      const sealed = value && sealOwn(kind, id, this.#codec.encode(value));
+      this.#frozen.delete(id);
+      this.#taken.set(id, value);
+      yield { kind, id, value: sealed };
     }
   }
 
   /** The checkpoint is durable: what it wrote is clean. */
   thaw(): void {
-    for (const [id, value] of this.#frozen) {
+    if (this.#frozen.size > 0) {
+      throw new BlockspaceError("EINVAL", "a checkpoint has not taken all that was frozen");
+    }
+    for (const [id, value] of this.#taken) {
       if (!this.#dirty.has(id)) this.#clean.set(id, value ?? absent);
     }
-    this.#frozen = new Map();
+    this.#taken = new Map();
   }
 
   #load(id: number): V | undefined {

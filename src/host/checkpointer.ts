@@ -5,13 +5,14 @@
  *  1. In one moment: the open batch is sealed, all pending data is taken for writing, and the state
  *     is frozen. The checkpoint's LSN is that of the sealed batch.
  *  2. The sealed batch becomes durable in the journal, which must never be behind a checkpoint.
- *  3. The data is written to its place and the data device is flushed.
+ *  3. The data is written to its place and the data device is flushed. Meanwhile the environment
+ *     takes what has changed, which is the sooner free to change again.
  *  4. The environment commits (on a worker thread) and its closing record is read back.
  *  5. Blocks that neither checkpoint refers to any more stop being busy (`releaser.ts`).
  *  6. Journal files behind the older of the two checkpoints are recycled.
  */
 import { isBlockspaceError } from "../base/errors.ts";
-import { deltaFor } from "../checkpoint/delta.ts";
+import { commitDelta, type FrozenState } from "../checkpoint/delta.ts";
 import type { Environment, OpenEnvironment } from "../checkpoint/environment.ts";
 import type { Journal } from "../journal/journal.ts";
 import type { Environments } from "../replay/replay.ts";
@@ -94,24 +95,40 @@ export class Checkpointer {
 
   /** Steps 1 to 4. */
   async #write(): Promise<void> {
-    const { state, committer, pending, journal } = this.#parts;
-    const environments = this.#environments;
+    const { state, committer, pending } = this.#parts;
     const sealed = committer.sealAndFlush();
     const written = pending.writeOut();
     written.catch(() => undefined);
     const frozen = state.freeze();
+    const secured = this.#secure(sealed, written);
+    try {
+      await this.#commit(frozen, secured);
+    } finally {
+      await secured.catch(() => undefined);
+    }
+  }
+
+  /** Step 4; nothing is committed before `secured` resolves. */
+  async #commit(frozen: FrozenState, secured: Promise<number>): Promise<void> {
+    const { state } = this.#parts;
+    const environments = this.#environments;
+    const { newest } = environments;
+    const { target, reset } = await this.#turn();
+    const lastChangedKeys = state.changedKeys;
+    const epoch = environments.epoch + 1;
+    await commitDelta({ target, newest, lastChangedKeys, frozen, reset }, epoch, secured);
+    state.thaw(target);
+    Object.assign(environments, { newest: target, epoch, lsn: frozen.lsn });
+  }
+
+  /** Steps 2 and 3; resolves with the checksum of the sealed batch's frame. */
+  async #secure(sealed: Promise<number>, written: Promise<void>): Promise<number> {
+    const { journal, pending } = this.#parts;
     const journalChecksum = await sealed;
     this.#journalBytesBefore = journal.bytesWritten;
     await written;
     await pending.flush();
-    const { newest } = environments;
-    const { target, reset } = await this.#turn();
-    const lastChangedKeys = state.changedKeys;
-    const source = { target, newest, lastChangedKeys, frozen, journalChecksum, reset };
-    const epoch = environments.epoch + 1;
-    await target.commit(deltaFor(source), { epoch, lsn: frozen.lsn, reset });
-    state.thaw(target);
-    Object.assign(environments, { newest: target, epoch, lsn: frozen.lsn });
+    return journalChecksum;
   }
 
   /**

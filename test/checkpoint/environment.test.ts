@@ -5,6 +5,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import fc from "fast-check";
 import { afterEach, describe, expect, it } from "vitest";
 import type { Change, Environment, OpenEnvironment } from "../../src/checkpoint/environment.ts";
@@ -209,6 +210,62 @@ describe.each(twins)("an environment $twin", ({ fresh, runs }) => {
     expect(again.closing()).toEqual(closing);
     expect(naiveClosing(again, [1])).toMatchObject({ count: 1 });
     expect((await again.commit([put(1, 2, 1)], at(2))).count).toBe(2);
+  });
+
+  it("commits nothing before its last changes are known", async () => {
+    const environment = await opened(await fresh());
+    const before = await environment.commit([put(1, 1, 1)], at(1));
+    let know: (changes: Change[]) => void = () => undefined;
+    const known = new Promise<Change[]>((resolve) => {
+      know = resolve;
+    });
+    let isAsked: () => void = () => undefined;
+    const asked = new Promise<void>((resolve) => {
+      isAsked = resolve;
+    });
+    const commit = environment.commit([put(1, 2, 1)], {
+      ...at(2),
+      async last() {
+        isAsked();
+        return known;
+      },
+    });
+    await asked;
+    await nextTurn();
+    expect(environment.closing()).toEqual(before);
+    expect(environment.get(1, 2)).toBeUndefined();
+    know([put(1, 3, 1), remove(1, 1)]);
+    expect((await commit).count).toBe(2);
+    expect(contentsOf(environment, [1])).toHaveLength(2);
+    expect(await commit).toMatchObject(naiveClosing(environment, [1]));
+  });
+
+  it("commits nothing when its last changes are never known", async () => {
+    const open = await fresh();
+    const environment = await open("a");
+    const before = await environment.commit([put(1, 1, 1)], at(1));
+    const trouble = new Error("trouble below");
+    const last = async (): Promise<never> => {
+      throw trouble;
+    };
+    await expect(environment.commit([put(1, 2, 1)], { ...at(2), last })).rejects.toBe(trouble);
+    await environment.close();
+    const again = await opened(open);
+    expect(again.closing()).toEqual(before);
+    expect(again.get(1, 2)).toBeUndefined();
+  });
+
+  it("goes on when the other one has been closed and made anew", async () => {
+    const open = await fresh();
+    const [a, b] = [await opened(open), await open("b")];
+    await a.commit([put(1, 1, 1)], at(1));
+    await b.commit([put(1, 1, 1)], at(2));
+    await b.close();
+    const anew = await open("b", true);
+    undo.push(() => anew.close());
+    expect((await a.commit([put(1, 2, 1)], at(3))).count).toBe(2);
+    expect((await anew.commit([put(1, 9, 1)], at(4))).count).toBe(1);
+    expect((await a.commit([put(1, 3, 1)], at(5))).count).toBe(3);
   });
 
   it("refuses a second commit while one runs", async () => {

@@ -1,10 +1,11 @@
 /**
  * A table in its layers against two naive maps: what it says now, and what it said when it was
- * frozen. Work goes on between freeze and thaw, and the cache is too small for anything.
+ * frozen. Work goes on between freeze and thaw, also while values are taken one by one, and the
+ * cache is too small for anything.
  */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { Environment } from "../../src/checkpoint/environment.ts";
+import type { Change, Environment } from "../../src/checkpoint/environment.ts";
 import { MemoryEnvironments } from "../../src/checkpoint/memory-environment.ts";
 import { type Codec, type Source, Table } from "../../src/checkpoint/table.ts";
 import { kinds } from "../../src/format/checkpoint-values.ts";
@@ -25,6 +26,7 @@ const KIND = kinds.node;
 type Move =
   | { verb: "get" | "edit" | "put" | "delete"; id: number; number: number }
   | { verb: "freeze" }
+  | { verb: "take"; number: number }
   | { verb: "thaw" };
 
 const anyMove: fc.Arbitrary<Move> = fc.oneof(
@@ -37,6 +39,7 @@ const anyMove: fc.Arbitrary<Move> = fc.oneof(
     }),
   },
   { weight: 2, arbitrary: fc.record({ verb: fc.constantFrom("freeze", "thaw") }) },
+  { weight: 2, arbitrary: fc.record({ verb: fc.constant("take"), number: fc.nat(4) }) },
 );
 
 /** A table beside what it should say, what it was when it was frozen, and what is stored. */
@@ -45,6 +48,9 @@ interface Tested {
   environment: Environment;
   model: Map<number, number>;
   frozen: Map<number, number> | undefined;
+  /** What is still to be taken of what was frozen, and what has been. */
+  changes: Iterator<Change>;
+  taken: Change[];
   stored: Map<number, number>;
   epoch: number;
 }
@@ -53,7 +59,9 @@ async function tableWith(cached: number): Promise<Tested> {
   const environment = await environmentOf();
   const table = new Table(KIND, codec, { environment }, cached);
   const model = new Map<number, number>();
-  return { table, environment, model, frozen: undefined, stored: new Map(), epoch: 0 };
+  const { changes, taken } = { changes: table.changes(), taken: [] };
+  const frozen = undefined;
+  return { table, environment, model, frozen, changes, taken, stored: new Map(), epoch: 0 };
 }
 
 /** Makes a move; returns what the table said of a value and what it should have said. */
@@ -63,10 +71,16 @@ async function make(tested: Tested, move: Move): Promise<[unknown, unknown]> {
     if (tested.frozen) return [0, 0];
     table.freeze();
     tested.frozen = new Map(model);
+    tested.changes = table.changes();
+    tested.taken = [];
     return [table.dirtyCount, 0];
   }
   if (move.verb === "thaw") {
     await thaw(tested);
+    return [0, 0];
+  }
+  if (move.verb === "take") {
+    take(tested, move.number);
     return [0, 0];
   }
   const { verb, id, number } = move;
@@ -87,11 +101,21 @@ async function make(tested: Tested, move: Move): Promise<[unknown, unknown]> {
   return [found, verb === "put" ? number : expected];
 }
 
+/** Takes up to so many of the changes. */
+function take({ changes, taken }: Tested, most: number): void {
+  for (let i = 0; i < most; i++) {
+    const step = changes.next();
+    if (step.done) return;
+    taken.push(step.value);
+  }
+}
+
 async function thaw(tested: Tested): Promise<void> {
   if (!tested.frozen) return;
   tested.epoch++;
   const state = { epoch: tested.epoch, lsn: 0, reset: false };
-  await tested.environment.commit(tested.table.changes(), state);
+  take(tested, Infinity);
+  await tested.environment.commit(tested.taken, state);
   tested.table.thaw();
   tested.stored = tested.frozen;
   tested.frozen = undefined;

@@ -3,7 +3,7 @@
  * to in turn, and crashes that leave only those and a prefix of the commits. A checkpoint is made
  * in the two halves in which the host makes it, so that work goes on between freeze and thaw.
  */
-import { deltaFor, type FrozenState } from "../../src/checkpoint/delta.ts";
+import { commitDelta, type FrozenState } from "../../src/checkpoint/delta.ts";
 import type { Environment } from "../../src/checkpoint/environment.ts";
 import { MemoryEnvironments } from "../../src/checkpoint/memory-environment.ts";
 import type { Commit } from "../../src/format/journal-frame.ts";
@@ -94,9 +94,9 @@ export class SimulatedStore {
     const reset = !this.#isOneBehind;
     if (reset) this.resets++;
     const lastChangedKeys = state.changedKeys;
-    const delta = { target, newest, lastChangedKeys, frozen, journalChecksum: 7, reset };
+    const delta = { target, newest, lastChangedKeys, frozen, reset };
     const epoch = this.#environments.epoch + 1;
-    await target.commit(deltaFor(delta), { epoch, lsn: frozen.lsn, reset });
+    await commitDelta(delta, epoch, Promise.resolve(7));
     state.thaw(target);
     Object.assign(this.#environments, { newest: target, epoch });
     this.#frozen = undefined;

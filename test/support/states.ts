@@ -1,6 +1,6 @@
 /** Small states over environments in memory, with nodes and segments of a few entries. */
 import fc from "fast-check";
-import { deltaFor } from "../../src/checkpoint/delta.ts";
+import { commitDelta } from "../../src/checkpoint/delta.ts";
 import type { Environment } from "../../src/checkpoint/environment.ts";
 import { MemoryEnvironments } from "../../src/checkpoint/memory-environment.ts";
 import { State } from "../../src/replay/state.ts";
@@ -67,8 +67,8 @@ export async function checkpointOf(
   const newest = state.source.environment;
   const frozen = state.freeze();
   const epoch = (newest.closing()?.epoch ?? 0) + 1;
-  const delta = { target, newest, lastChangedKeys: [], frozen, journalChecksum, reset: true };
-  await target.commit(deltaFor(delta), { epoch, lsn: frozen.lsn, reset: true });
+  const delta = { target, newest, lastChangedKeys: [], frozen, reset: true };
+  await commitDelta(delta, epoch, Promise.resolve(journalChecksum));
   state.thaw(target);
   state.segments.busy.leaving(() => false);
   state.segments.busy.release();

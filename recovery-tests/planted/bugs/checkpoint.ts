@@ -47,17 +47,17 @@ export const checkpointBugs: readonly PlantedBug[] = [
   {
     name: "frozen-too-late",
     file: CHECKPOINTER,
-    find: "const frozen = state.freeze();\n        const journalChecksum = await sealed;",
-    replace: "const journalChecksum = await sealed;\n        const frozen = state.freeze();",
+    find: "const frozen = state.freeze();",
+    replace: "await sealed;\n        const frozen = state.freeze();",
     mistake: "the state is frozen when the journal is flushed, not when the batch was sealed",
     first: 2,
   },
   {
     name: "written-out-too-late",
     file: CHECKPOINTER,
-    find: "const written = pending.writeOut();\n        written.catch(() => undefined);\n        const frozen = state.freeze();\n        const journalChecksum = await sealed;",
+    find: "const written = pending.writeOut();\n        written.catch(() => undefined);\n        const frozen = state.freeze();",
     replace:
-      "const frozen = state.freeze();\n        const journalChecksum = await sealed;\n        const written = pending.writeOut();",
+      "const frozen = state.freeze();\n        await sealed;\n        const written = pending.writeOut();\n        written.catch(() => undefined);",
     mistake: "what a checkpoint writes home is chosen after its state was frozen",
     first: 2,
   },

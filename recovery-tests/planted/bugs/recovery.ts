@@ -8,9 +8,9 @@ export const recoveryBugs: readonly PlantedBug[] = [
   {
     name: "last-commit-not-replayed",
     file: REPLAY,
-    find: "for (const commit of batch.commits)\n",
+    find: "for (const commit of next.value.commits)\n            applyCommit(",
     replace:
-      "for (const commit of batch.commits.slice(0, Math.max(1, batch.commits.length - 1)))\n",
+      "for (const commit of next.value.commits.slice(0, Math.max(1, next.value.commits.length - 1)))\n            applyCommit(",
     mistake: "off by one: the last commit of a frame is not replayed",
   },
   {
