@@ -39,7 +39,7 @@ export interface LmdbCommit {
   closing: () => Closing;
 }
 
-/** The least that V8 takes. */
+/** What the thread makes is gone at once; without a limit V8 takes some MiB more for it. */
 const YOUNG_GENERATION_MIB = 2;
 
 export class LmdbCommitter {
@@ -105,7 +105,6 @@ export class LmdbCommitter {
     const worker = this.#worker;
     this.#worker = undefined;
     this.#death = undefined;
-    worker?.removeAllListeners();
     await worker?.terminate();
   }
 
@@ -139,21 +138,21 @@ export class LmdbCommitter {
       name: "blockspace checkpoint",
       workerData: { flag: this.#flag, sent: this.#sent },
       execArgv: [],
-      // What it makes is gone at once; without a limit it takes some MiB more.
       resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MIB },
     });
     worker.on("message", (answer: Answer) => {
       if ("buffer" in answer) this.#spare.push(answer.buffer);
       else this.#answer?.(answer.done ? undefined : answer.error);
     });
-    worker.on("error", (error) => this.#die(error));
-    worker.on("exit", (code) => this.#die(new Error(`the thread ended with code ${code}`)));
+    const die = (error: Error): void => {
+      // One that was ended does not concern the next.
+      if (this.#worker !== worker) return;
+      this.#death ??= error;
+      this.#answer?.(this.#death);
+    };
+    worker.on("error", die);
+    worker.on("exit", (code) => die(new Error(`the thread ended with code ${code}`)));
     return worker;
-  }
-
-  #die(error: Error): void {
-    this.#death ??= error;
-    this.#answer?.(this.#death);
   }
 }
 
