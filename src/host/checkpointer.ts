@@ -101,6 +101,8 @@ export class Checkpointer {
     written.catch(() => undefined);
     const frozen = state.freeze();
     const secured = this.#secure(sealed, written);
+    // It may fail before the environment has asked for it.
+    secured.catch(() => undefined);
     try {
       await this.#commit(frozen, secured);
     } finally {

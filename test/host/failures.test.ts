@@ -2,7 +2,9 @@
  * Promise I7: a failed write or sync of journal, data or checkpoint is final. One load is run again
  * and again, and each time another of its operations fails.
  */
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
+import type { Change, OpenEnvironment } from "../../src/checkpoint/environment.ts";
 import type { Operation } from "../../src/testing/operation.ts";
 import type { Host } from "../../src/host/host.ts";
 import { MemoryStore, placeOf } from "../support/memory-store.ts";
@@ -57,6 +59,27 @@ async function start(): Promise<{ store: MemoryStore; host: Host }> {
   await host.create("disk", { size: 400 * B });
   await host.flush();
   return { store, host };
+}
+
+/** Environments that take many turns of the event loop before they ask for the last changes. */
+function slowEnvironments({ environments }: MemoryStore): { commitDelayed: () => number } {
+  const { open } = environments;
+  let delayed = 0;
+  const slow: OpenEnvironment = async (name, anew) => {
+    const environment = await open(name, anew);
+    const commit = environment.commit.bind(environment);
+    environment.commit = (changes, how) => {
+      const last = async (): Promise<Iterable<Change>> => {
+        delayed++;
+        for (let turn = 0; turn < 20; turn++) await nextTurn();
+        return how.last?.() ?? [];
+      };
+      return commit(changes, { ...how, last });
+    };
+    return environment;
+  };
+  Object.assign(environments, { open: slow });
+  return { commitDelayed: () => delayed };
 }
 
 async function run(host: Host): Promise<Told> {
@@ -265,6 +288,24 @@ describe("I7: what is under way", () => {
       }
     }
     expect(cases).toBeGreaterThan(30);
+  });
+
+  // Row 19, seed 1: while the environment was taking what had changed, nobody listened to the flush
+  // of the data, and the process died of a rejection that was not handled.
+  it("data that cannot be written fails a checkpoint that is busy with its changes", async () => {
+    const { store, host } = await start();
+    const { commitDelayed } = slowEnvironments(store);
+    await host.get("disk").write(0, blocks("x", 20));
+    await host.close();
+    const again = await store.open(OPTIONS);
+    await again.get("disk").write(0, blocks("y", 20));
+    store.onOperation = (operation) => {
+      if (placeOf(operation) === "data") throw new Error("no such luck");
+    };
+    const error = await refusal(() => again.checkpoint());
+    expect(error).toMatchObject({ code: "EIO" });
+    expect(commitDelayed()).toBeGreaterThan(0);
+    await again.close().catch(() => undefined);
   });
 
   it("a failed submission is final too, and its blocks come back", async () => {
