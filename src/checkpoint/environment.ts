@@ -29,7 +29,7 @@ export interface Closing {
 }
 
 /** What is said of a commit beside its changes. */
-export interface Commit {
+export interface CommitOptions {
   epoch: number;
   lsn: number;
   /** Empties the table first. */
@@ -44,9 +44,6 @@ export interface Commit {
 /** The last changes of a commit, which are not known before something else has happened. */
 export type LastChanges = () => Promise<Iterable<Change>>;
 
-/** There are none. */
-export const noMore: LastChanges = async () => [];
-
 export interface Environment {
   /** `a` or `b`. */
   readonly name: string;
@@ -60,7 +57,7 @@ export interface Environment {
    * Applies all changes in one durable transaction and returns the closing record as read back.
    * After a failure the environment must be closed.
    */
-  commit(changes: Iterable<Change>, commit: Commit): Promise<Closing>;
+  commit(changes: Iterable<Change>, options: CommitOptions): Promise<Closing>;
   close(): Promise<void>;
 }
 

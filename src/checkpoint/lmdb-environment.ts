@@ -16,13 +16,12 @@ import { CHECKPOINT_KEY_BYTES, decodeKey, encodeKey, MAX_ID } from "../format/ch
 import { kinds } from "../format/checkpoint-values.ts";
 import { CLOSING_ID, decodeClosing } from "../format/closing-record.ts";
 import { CommitGuard } from "./commit-guard.ts";
-import {
-  type Change,
-  type Closing,
-  type Commit,
-  type Environment,
-  noMore,
-  type OpenEnvironment,
+import type {
+  Change,
+  Closing,
+  CommitOptions,
+  Environment,
+  OpenEnvironment,
 } from "./environment.ts";
 import { LmdbCommitter } from "./lmdb-committer.ts";
 import {
@@ -119,8 +118,8 @@ class LmdbEnvironment implements Environment {
     }
   }
 
-  async commit(changes: Iterable<Change>, commit: Commit): Promise<Closing> {
-    const { epoch, lsn, reset, last = noMore } = commit;
+  async commit(changes: Iterable<Change>, options: CommitOptions): Promise<Closing> {
+    const { epoch, lsn, reset, last } = options;
     const committer = this.#committer;
     if (!committer) {
       const message = `checkpoint ${this.#path} is open for reading only`;
@@ -135,7 +134,7 @@ class LmdbEnvironment implements Environment {
         options: lmdbOptions(this.#path),
         reset,
         changes: tally.over(changes),
-        last: async () => tally.over(await last()),
+        last: async () => tally.over((await last?.()) ?? []),
         closing,
       });
       return this.#readBack(closing());

@@ -10,13 +10,12 @@ import { BlockspaceError, messageOf } from "../base/errors.ts";
 import { kinds } from "../format/checkpoint-values.ts";
 import { CLOSING_ID, decodeClosing, encodeClosing } from "../format/closing-record.ts";
 import { CommitGuard } from "./commit-guard.ts";
-import {
-  type Change,
-  type Closing,
-  type Commit,
-  type Environment,
-  noMore,
-  type OpenEnvironment,
+import type {
+  Change,
+  Closing,
+  CommitOptions,
+  Environment,
+  OpenEnvironment,
 } from "./environment.ts";
 import { Tally } from "./tally.ts";
 
@@ -101,8 +100,8 @@ class MemoryEnvironment implements Environment {
     }
   }
 
-  commit(changes: Iterable<Change>, commit: Commit): Promise<Closing> {
-    const { epoch, lsn, reset, last = noMore } = commit;
+  commit(changes: Iterable<Change>, options: CommitOptions): Promise<Closing> {
+    const { epoch, lsn, reset, last } = options;
     return this.#guard.commit(async () => {
       const tally = reset
         ? new Tally(undefined, () => undefined)
@@ -113,7 +112,7 @@ class MemoryEnvironment implements Environment {
         // As on disk, others get a turn before all is taken.
         await Promise.resolve();
       }
-      staged.push(...tally.over(await last()));
+      staged.push(...tally.over((await last?.()) ?? []));
       this.#boundary("before");
       const closing = encodeClosing(tally.closing(epoch, lsn));
       // As on disk, others get a turn before the commit is done; nothing can fail from here on.

@@ -3,13 +3,7 @@
  * the process down. A commit puts count and digest right, as every environment does.
  */
 import { CommitGuard } from "../checkpoint/commit-guard.ts";
-import {
-  type Change,
-  type Closing,
-  type Commit,
-  type Environment,
-  noMore,
-} from "../checkpoint/environment.ts";
+import type { Change, Closing, CommitOptions, Environment } from "../checkpoint/environment.ts";
 import { Tally } from "../checkpoint/tally.ts";
 import { kinds } from "../format/checkpoint-values.ts";
 import { CLOSING_ID, decodeClosing, encodeClosing } from "../format/closing-record.ts";
@@ -42,15 +36,15 @@ export class ImageEnvironment implements Environment {
     for (const [id, value] of this.#image.scan(kind)) yield { id, value };
   }
 
-  commit(changes: Iterable<Change>, commit: Commit): Promise<Closing> {
-    const { epoch, lsn, reset, last = noMore } = commit;
+  commit(changes: Iterable<Change>, options: CommitOptions): Promise<Closing> {
+    const { epoch, lsn, reset, last } = options;
     return this.#guard.commit(async () => {
       const image = this.#image;
       const tally = reset
         ? new Tally(undefined, () => undefined)
         : new Tally(this.closing(), (kind, id) => image.get(kind, id));
       const staged = [...tally.over(changes)];
-      staged.push(...tally.over(await last()));
+      staged.push(...tally.over((await last?.()) ?? []));
       if (reset) image.clear();
       for (const change of staged) image.apply(change);
       const closing = tally.closing(epoch, lsn);

@@ -102,11 +102,11 @@ export class Checkpointer {
     const frozen = state.freeze();
     const secured = this.#secure(sealed, written);
     // It may fail before the environment has asked for it.
-    secured.catch(() => undefined);
+    const settled = secured.catch(() => undefined);
     try {
       await this.#commit(frozen, secured);
     } finally {
-      await secured.catch(() => undefined);
+      await settled;
     }
   }
 

@@ -212,7 +212,7 @@ describe.each(twins)("an environment $twin", ({ fresh, runs }) => {
     expect((await again.commit([put(1, 2, 1)], at(2))).count).toBe(2);
   });
 
-  it("commits nothing before its last changes are known", async () => {
+  it("I2: commits nothing before its last changes are known", async () => {
     const environment = await opened(await fresh());
     const before = await environment.commit([put(1, 1, 1)], at(1));
     let know: (changes: Change[]) => void = () => undefined;
@@ -240,7 +240,7 @@ describe.each(twins)("an environment $twin", ({ fresh, runs }) => {
     expect(await commit).toMatchObject(naiveClosing(environment, [1]));
   });
 
-  it("commits nothing when its last changes are never known", async () => {
+  it("I2: commits nothing when its last changes are never known", async () => {
     const open = await fresh();
     const environment = await open("a");
     const before = await environment.commit([put(1, 1, 1)], at(1));

@@ -59,9 +59,8 @@ async function tableWith(cached: number): Promise<Tested> {
   const environment = await environmentOf();
   const table = new Table(KIND, codec, { environment }, cached);
   const model = new Map<number, number>();
-  const { changes, taken } = { changes: table.changes(), taken: [] };
-  const frozen = undefined;
-  return { table, environment, model, frozen, changes, taken, stored: new Map(), epoch: 0 };
+  const nothing = { frozen: undefined, changes: table.changes(), taken: [], stored: new Map() };
+  return { table, environment, model, ...nothing, epoch: 0 };
 }
 
 /** Makes a move; returns what the table said of a value and what it should have said. */
