@@ -14,7 +14,7 @@
  * A valid frame whose contents make no sense is damage, never the end of the journal.
  */
 import { viewOf } from "../base/bytes.ts";
-import { crc32c } from "../base/checksum.ts";
+import { crc32 } from "../base/checksum.ts";
 import { BlockspaceError, isBlockspaceError } from "../base/errors.ts";
 import { MiB } from "../base/units.ts";
 import { ByteReader } from "./byte-reader.ts";
@@ -162,8 +162,8 @@ export function encodeFrame(
     commitsLength: commits.length,
   };
   frameHeaderStruct.write(head, 0, fields, view);
-  let checksum = crc32c(commits, crc32c(head.subarray(CHECKSUM_FROM)));
-  for (const chunk of data) checksum = crc32c(chunk, checksum);
+  let checksum = crc32(commits, crc32(head.subarray(CHECKSUM_FROM)));
+  for (const chunk of data) checksum = crc32(chunk, checksum);
   view.setUint32(CHECKSUM_AT, checksum, true);
   const size = Math.ceil(length / alignment) * alignment;
   const padding = zeroes.subarray(0, size - length);
@@ -253,7 +253,7 @@ export function encodeFileHeader(
   const block = new Uint8Array(alignment);
   const fields = { ...facts, magic: FILE_MAGIC, checksum: 0 };
   journalFileHeaderStruct.write(block, 0, fields);
-  const checksum = crc32c(block.subarray(CHECKSUM_FROM, journalFileHeaderStruct.size));
+  const checksum = crc32(block.subarray(CHECKSUM_FROM, journalFileHeaderStruct.size));
   journalFileHeaderStruct.write(block, 0, { ...fields, checksum });
   return block;
 }
@@ -267,7 +267,7 @@ export function decodeFileHeader(
   const header = readOrNone(journalFileHeaderStruct, block, 0);
   const sound =
     header?.magic === FILE_MAGIC &&
-    header.checksum === crc32c(covered) &&
+    header.checksum === crc32(covered) &&
     isSameId(header.storeId, storeId);
   return sound ? header : undefined;
 }

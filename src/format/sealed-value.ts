@@ -10,7 +10,7 @@
  * sound value in the wrong place (a misdirected page) is noticed too (promise I6).
  */
 import { viewOf } from "../base/bytes.ts";
-import { crc32c } from "../base/checksum.ts";
+import { crc32 } from "../base/checksum.ts";
 import { BlockspaceError } from "../base/errors.ts";
 import { CHECKPOINT_KEY_BYTES, encodeKey } from "./checkpoint-key.ts";
 
@@ -19,7 +19,7 @@ export const SEAL_BYTES = 4;
 const key = new Uint8Array(CHECKPOINT_KEY_BYTES);
 
 function checksum(kind: number, id: number, body: Uint8Array): number {
-  return crc32c(body, crc32c(encodeKey(kind, id, key)));
+  return crc32(body, crc32(encodeKey(kind, id, key)));
 }
 
 /** Memory for a body that {@link sealOwn} need not copy: there is room for its seal behind it. */

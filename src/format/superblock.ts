@@ -16,7 +16,7 @@ import { struct, type Struct } from "./struct.ts";
 
 export const SUPERBLOCK_SLOT_SIZE = 4096;
 export const SUPERBLOCK_SIZE: number = 2 * SUPERBLOCK_SLOT_SIZE;
-export const FORMAT_VERSION = 1;
+export const FORMAT_VERSION = 2;
 export const MIN_BLOCK_SIZE = 512;
 export const MAX_BLOCK_SIZE = 65536;
 /** Physical block numbers have 32 bits. */

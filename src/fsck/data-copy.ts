@@ -3,7 +3,7 @@
  * with its checksum on the way. A block that does not match is copied as it is: reading it goes on
  * to fail, which is better than zeroes that nobody wrote.
  */
-import { crc32c } from "../base/checksum.ts";
+import { crc32 } from "../base/checksum.ts";
 import type { Device } from "../device/device.ts";
 import type { SegmentRecord } from "../format/segment-record.ts";
 import type { Superblock } from "../format/superblock.ts";
@@ -60,7 +60,7 @@ async function copySegment(
     const bytes = await readRun(source, addressOf(geometry, base + i), (end - i) * blockSize);
     for (let j = i; j < end; j++) {
       const block = bytes.subarray((j - i) * blockSize, (j - i + 1) * blockSize);
-      if (crc32c(block) === record.checksums[j]) continue;
+      if (crc32(block) === record.checksums[j]) continue;
       const note = `block ${base + j} does not match its checksum, and is copied as it is`;
       const offset = record.vblocks.get(j) * blockSize;
       losses.push({ kind: "unreadable", offset, length: blockSize, note });

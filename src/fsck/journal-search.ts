@@ -3,7 +3,7 @@
  * blocks in frames that no checkpoint needs any more. Nothing here is replayed; it tells what a
  * repair loses, and brings single blocks back whose checksums vouch for them.
  */
-import { crc32c } from "../base/checksum.ts";
+import { crc32 } from "../base/checksum.ts";
 import { isBlockspaceError } from "../base/errors.ts";
 import type { Directory } from "../device/device.ts";
 import { carriedBlocks, type Commit, decodeFrame } from "../format/journal-frame.ts";
@@ -110,7 +110,7 @@ export async function blocksInJournal(
   for await (const frame of allFrames(place)) {
     const carried = (await orNothing(() => carriedBlocks(frame, blockSize))) ?? [];
     for (const { pblock, data } of carried) {
-      if (wanted.get(pblock) === crc32c(data)) found.set(pblock, Uint8Array.from(data));
+      if (wanted.get(pblock) === crc32(data)) found.set(pblock, Uint8Array.from(data));
     }
   }
   return found;

@@ -7,7 +7,7 @@
  * its blocks was written again (promise I4).
  */
 import { setTimeout as sleep } from "node:timers/promises";
-import { crc32c } from "../base/checksum.ts";
+import { crc32 } from "../base/checksum.ts";
 import type { Device } from "../device/device.ts";
 import { kinds } from "../format/checkpoint-values.ts";
 import { isLeaf, LENGTH_MASK } from "../format/map-node.ts";
@@ -162,7 +162,7 @@ async function readRun(parts: ScrubParts, run: Run, report: Report): Promise<voi
   for (let i = 0; i < run.count; i++) {
     const block = bytes.subarray(i * blockSize, (i + 1) * blockSize);
     const pblock = run.pblock + i;
-    if (crc32c(block) === record.checksums[pblock % segmentBlocks]) continue;
+    if (crc32(block) === record.checksums[pblock % segmentBlocks]) continue;
     tell(parts, run, pblock, "D001", "does not match its checksum", report);
   }
 }

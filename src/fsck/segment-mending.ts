@@ -10,7 +10,7 @@
  *
  * A block that nobody vouches for is *denied*: the map is wrong there, and is cut.
  */
-import { crc32c } from "../base/checksum.ts";
+import { crc32 } from "../base/checksum.ts";
 import { newSegmentRecord, type SegmentRecord } from "../format/segment-record.ts";
 import type { Geometry } from "../space/geometry.ts";
 import type { Claim, Claims, SegmentClaims } from "./claims.ts";
@@ -120,7 +120,7 @@ async function judge(
     (one) => one && one.refs.get(i) > 0 && one.written[i] === 1 && isPlace(one, i, claim),
   );
   const block = await sources.readBlock(claim.pblock);
-  const checksum = block ? crc32c(block) : 0;
+  const checksum = block ? crc32(block) : 0;
   if (twin && (!own || twin.checksums[i] === checksum || isPlace(own, i, claim))) {
     return { checksum: twin.checksums[i]!, unverified: false };
   }

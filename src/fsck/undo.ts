@@ -10,7 +10,7 @@
  *  - the superblock has its name, and there is an undo file: the repair is done, and can be undone
  *    for as long as nothing was written to the store since.
  */
-import { crc32c } from "../base/checksum.ts";
+import { crc32 } from "../base/checksum.ts";
 import { BlockspaceError } from "../base/errors.ts";
 import type { Device } from "../device/device.ts";
 import { ByteReader } from "../format/byte-reader.ts";
@@ -108,7 +108,7 @@ export async function writeUndo(
     writer.bytes(bytes);
   }
   const bytes = writer.view();
-  undoStruct.write(bytes, 0, { ...header, checksum: crc32c(bytes.subarray(CHECKED_FROM)) });
+  undoStruct.write(bytes, 0, { ...header, checksum: crc32(bytes.subarray(CHECKED_FROM)) });
   const { directory } = access;
   await writeWhole(directory, DRAFT, bytes);
   await directory.rename(DRAFT, UNDO);
@@ -129,7 +129,7 @@ export async function readUndo({ directory }: StoreAccess): Promise<UndoFile> {
   const bytes = await readWhole(directory, UNDO);
   const reader = new ByteReader(bytes, "the undo file");
   const header = reader.struct(undoStruct);
-  if (header.magic !== MAGIC || header.checksum !== crc32c(bytes.subarray(CHECKED_FROM))) {
+  if (header.magic !== MAGIC || header.checksum !== crc32(bytes.subarray(CHECKED_FROM))) {
     throw new BlockspaceError("ECORRUPT", "the undo file is damaged", { path: directory.path });
   }
   if (header.version !== VERSION) {

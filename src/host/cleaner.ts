@@ -6,7 +6,7 @@
  * between the look at a block and its move. What cannot be read or does not match its checksum
  * stays where it is, for fsck to see.
  */
-import { crc32c } from "../base/checksum.ts";
+import { crc32 } from "../base/checksum.ts";
 import { BlockspaceError, isBlockspaceError, messageOf } from "../base/errors.ts";
 import type { BlockRun } from "../space/busy.ts";
 import { addressOf, blocksIn } from "../space/geometry.ts";
@@ -144,7 +144,7 @@ async function copyRun(engine: Engine, run: BlockRun, target: BlockRun): Promise
     const waiting = engine.pending.get(run.pblock + i);
     if (waiting) block.set(waiting);
     const index = (run.pblock + i) % segmentBlocks;
-    if (record.written[index] === 1 && crc32c(block) !== record.checksums[index]) {
+    if (record.written[index] === 1 && crc32(block) !== record.checksums[index]) {
       const address = addressOf(geometry, run.pblock + i);
       throw new BlockspaceError(
         "EBADSUM",

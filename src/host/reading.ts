@@ -2,7 +2,7 @@
  * The way of a read: look the range up in one moment, take from memory what is not home yet, read
  * the rest from the data device, and believe nothing whose checksum does not match (promise I6).
  */
-import { crc32c } from "../base/checksum.ts";
+import { crc32 } from "../base/checksum.ts";
 import { BlockspaceError } from "../base/errors.ts";
 import { Slab } from "../base/slab.ts";
 import type { SubvolumeEntry } from "../format/checkpoint-values.ts";
@@ -151,7 +151,7 @@ function checkSum(reading: Reading, at: number, checksum: number, pblock: number
   const { engine, image } = reading;
   const { blockSize } = engine.state.geometry;
   const block = part(image, at * blockSize, (at + 1) * blockSize);
-  if (crc32c(block) !== checksum) throw badSum(reading, at, pblock);
+  if (crc32(block) !== checksum) throw badSum(reading, at, pblock);
 }
 
 function badSum({ engine, entry, from }: Reading, at: number, pblock: number): BlockspaceError {

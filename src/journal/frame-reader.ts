@@ -2,7 +2,7 @@
  * Reads one frame of a journal file and decides whether it is sound; and searches the rest of a
  * file for a frame that proves an earlier one to have been durable.
  */
-import { crc32c } from "../base/checksum.ts";
+import { crc32 } from "../base/checksum.ts";
 import { BlockspaceError } from "../base/errors.ts";
 import { GiB, KiB } from "../base/units.ts";
 import type { Device } from "../device/device.ts";
@@ -58,7 +58,7 @@ export async function readFrame(
   // The header as the checksum saw it, not as the first read did.
   const header = decodeFrameHeader(bytes, 0, identity.storeId);
   const sound =
-    header?.length === length && header.checksum === crc32c(bytes.subarray(CHECKSUM_FROM));
+    header?.length === length && header.checksum === crc32(bytes.subarray(CHECKSUM_FROM));
   return sound ? { header, bytes } : undefined;
 }
 

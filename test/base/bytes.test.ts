@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { getU48, getU64, setU48, setU64, viewOf } from "../../src/base/bytes.ts";
-import { blockChecksums, crc32c } from "../../src/base/checksum.ts";
+import { blockChecksums, crc32, crc32c } from "../../src/base/checksum.ts";
 import {
   BlockspaceError,
   errorCodes,
@@ -54,17 +54,26 @@ describe("crc32c", () => {
     expect(crc32c(Uint8Array.from({ length: 32 }, (_, i) => i))).toBe(0x46dd794e);
     expect(crc32c(new TextEncoder().encode("123456789"))).toBe(0xe3069283);
   });
+});
+
+describe("crc32", () => {
+  it("is the checksum of zlib", () => {
+    expect(crc32(new Uint8Array(32))).toBe(0x190a55ad);
+    expect(crc32(new Uint8Array(32).fill(0xff))).toBe(0xff6cab0b);
+    expect(crc32(Uint8Array.from({ length: 32 }, (_, i) => i))).toBe(0x91267e8a);
+    expect(crc32(new TextEncoder().encode("123456789"))).toBe(0xcbf43926);
+  });
 
   it("can be taken piece by piece", () => {
     const bytes = Uint8Array.from({ length: 100 }, (_, i) => i * 7);
     for (let cut = 0; cut <= 100; cut++) {
-      expect(crc32c(bytes.subarray(cut), crc32c(bytes.subarray(0, cut)))).toBe(crc32c(bytes));
+      expect(crc32(bytes.subarray(cut), crc32(bytes.subarray(0, cut)))).toBe(crc32(bytes));
     }
   });
 
   it("is taken of every block of the data", () => {
     const data = Uint8Array.from({ length: 2048 }, (_, i) => i % 251);
-    const sums = [0, 1, 2, 3].map((i) => crc32c(data.subarray(i * 512, (i + 1) * 512)));
+    const sums = [0, 1, 2, 3].map((i) => crc32(data.subarray(i * 512, (i + 1) * 512)));
     expect([...blockChecksums(data, 512)]).toEqual(sums);
   });
 });

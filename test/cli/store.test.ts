@@ -84,7 +84,7 @@ describe("info", () => {
     expect(info).toEqual({
       path: at("s"),
       uuid: expected.uuid,
-      formatVersion: 1,
+      formatVersion: 2,
       blockSize: 4096,
       capacity: 256 * MiB,
       free: expected.free,

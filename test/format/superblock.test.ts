@@ -107,11 +107,11 @@ describe("a superblock slot", () => {
 
   it("of a later version is told from damage, whatever else it changes", () => {
     const later = resealed((slot) => {
-      slot.writeUInt32LE(2, offsetOf("version"));
+      slot.writeUInt32LE(3, offsetOf("version"));
       slot.fill(0xff, offsetOf("sequence"));
     });
     expect(() => decodeSuperblock(later)).toThrow(
-      "ENOTSUP: the store has format version 2; this library knows 1",
+      "ENOTSUP: the store has format version 3; this library knows 2",
     );
   });
 

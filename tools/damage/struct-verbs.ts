@@ -2,7 +2,7 @@
  * Fields of the superblock, of journal file headers and of journal frames changed, with the
  * checksum made right again: damage that only a look at the meaning finds.
  */
-import { crc32c } from "../../src/base/checksum.ts";
+import { crc32, crc32c } from "../../src/base/checksum.ts";
 import {
   CHECKSUM_FROM,
   decodeFrameHeader,
@@ -66,7 +66,7 @@ export function superblockField(
 export function fileHeaderField(bytes: Uint8Array, field: string, random: Random): Uint8Array {
   const copy = Uint8Array.from(bytes);
   change(copy, 0, journalFileHeaderStruct as Struct<never>, field, random);
-  setU32(copy, 4, crc32c(copy.subarray(CHECKSUM_FROM, journalFileHeaderStruct.size)));
+  setU32(copy, 4, crc32(copy.subarray(CHECKSUM_FROM, journalFileHeaderStruct.size)));
   return copy;
 }
 
@@ -80,7 +80,7 @@ export function framesIn(
   for (let at = alignment; at + frameHeaderStruct.size <= bytes.length; at += alignment) {
     const header = decodeFrameHeader(bytes, at, storeId);
     if (!header || header.length > bytes.length - at || header.length < 64) continue;
-    const sum = crc32c(bytes.subarray(at + CHECKSUM_FROM, at + header.length));
+    const sum = crc32(bytes.subarray(at + CHECKSUM_FROM, at + header.length));
     if (sum === header.checksum) frames.push({ at, length: header.length });
   }
   return frames;
@@ -99,6 +99,6 @@ export function frameField(
     const index = at + 64 + Math.floor(random() * Math.min(length - 64, 60));
     copy[index] = otherNumber(random, copy[index]!, 8);
   } else change(copy, at, frameHeaderStruct as Struct<never>, field, random);
-  setU32(copy, at + 4, crc32c(copy.subarray(at + CHECKSUM_FROM, at + length)));
+  setU32(copy, at + 4, crc32(copy.subarray(at + CHECKSUM_FROM, at + length)));
   return copy;
 }

@@ -7,7 +7,7 @@ export const operationBugs: readonly PlantedBug[] = [
   {
     name: "checksum-not-checked-on-reading",
     file: "host/reading.js",
-    find: "if (crc32c(block) !== checksum)",
+    find: "if (crc32(block) !== checksum)",
     replace: "if (image.length === 0)",
     mistake: "data is handed out whatever its checksum",
     first: 13,
