@@ -99,19 +99,19 @@ export class Allocator {
   /** The first free run in the rest of a segment. */
   #peek(segment: number, most: number): BlockRun | undefined {
     const blocks = blocksIn(this.#geometry, segment);
+    const { busy } = this.#segments;
+    const refs = this.#segments.record(segment)?.refs;
+    const held = this.#held.get(segment);
+    const isFree = (index: number): boolean =>
+      (refs === undefined || refs.get(index) === 0) &&
+      !busy.has(segment, index) &&
+      held?.[index] !== 1;
     let start = this.#next;
-    while (start < blocks && !this.#isFree(segment, start)) start++;
+    while (start < blocks && !isFree(start)) start++;
     if (start === blocks) return undefined;
     let end = start + 1;
-    while (end < blocks && end - start < most && this.#isFree(segment, end)) end++;
+    while (end < blocks && end - start < most && isFree(end)) end++;
     return { pblock: segment * this.#geometry.segmentBlocks + start, count: end - start };
-  }
-
-  #isFree(segment: number, index: number): boolean {
-    const { busy } = this.#segments;
-    const record = this.#segments.record(segment);
-    if (record && record.refs.get(index) > 0) return false;
-    return !busy.has(segment, index) && this.#held.get(segment)?.[index] !== 1;
   }
 
   #choose(): number {

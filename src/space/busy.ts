@@ -69,11 +69,17 @@ export class BusyBlocks {
   }
 
   /**
-   * The block is allocated. A running host allocates no busy block; but a replay that begins at the
+   * Blocks are allocated. A running host allocates no busy block; but a replay that begins at the
    * older checkpoint, or at none, comes past allocations of blocks that had left in the meantime.
    */
-  allocated(segment: number, index: number): void {
-    if (!this.has(segment, index)) return;
+  allocated(segment: number, index: number, count: number): void {
+    if (this.perSegment[segment] === 0) return;
+    for (let i = index; i < index + count; i++) {
+      if (this.has(segment, i)) this.#forget(segment, i);
+    }
+  }
+
+  #forget(segment: number, index: number): void {
     for (const generation of [this.#current, this.#frozen, this.#former, this.#leaving]) {
       const bits = generation.get(segment);
       if (bits) bits[index >> 3]! &= ~(1 << (index & 7));

@@ -80,9 +80,9 @@ export class Segments implements BlockReferences {
     let done = 0;
     eachSegment(this.geometry, pblock, count, (segment, index, part) => {
       const record = this.#edit(segment);
+      this.busy.allocated(segment, index, part);
       for (let i = index; i < index + part; i++, done++) {
         if (record.refs.get(i) !== 0) throw this.#damage(segment, i, "is allocated twice");
-        this.busy.allocated(segment, i);
         record.refs.set(i, 1);
         record.written[i] = checksums ? 1 : 0;
         record.checksums[i] = checksums ? checksums[done]! : 0;
@@ -125,13 +125,20 @@ export class Segments implements BlockReferences {
   release(pblock: number, count: number): void {
     this.#checkBounds(pblock, count);
     eachSegment(this.geometry, pblock, count, (segment, index, part) => {
-      const record = this.#edit(segment);
+      const { refs } = this.#edit(segment);
+      let freed = 0;
       for (let i = index; i < index + part; i++) {
-        const references = record.refs.get(i);
+        const references = refs.get(i);
         if (references === 0) throw this.#damage(segment, i, "is released and not allocated");
-        record.refs.set(i, references - 1);
-        if (references === 1) this.#free(segment, i);
+        refs.set(i, references - 1);
+        if (references === 1) {
+          freed++;
+          continue;
+        }
+        this.#free(segment, i - freed, freed);
+        freed = 0;
       }
+      this.#free(segment, index + part - freed, freed);
     });
   }
 
@@ -149,7 +156,7 @@ export class Segments implements BlockReferences {
       throw this.#damage(sourceSegment, i, "is moved and not allocated");
     }
     if (target.refs.get(j) !== 0) throw this.#damage(targetSegment, j, "is allocated twice");
-    this.busy.allocated(targetSegment, j);
+    this.busy.allocated(targetSegment, j, 1);
     target.refs.set(j, source.refs.get(i));
     target.written[j] = source.written[i]!;
     target.checksums[j] = source.checksums[i]!;
@@ -157,7 +164,7 @@ export class Segments implements BlockReferences {
     target.vblocks.set(j, source.vblocks.get(i));
     this.#count(targetSegment, 1);
     source.refs.set(i, 0);
-    this.#free(sourceSegment, i);
+    this.#free(sourceSegment, i, 1);
   }
 
   freeze(): void {
@@ -214,9 +221,10 @@ export class Segments implements BlockReferences {
     return fresh;
   }
 
-  #free(segment: number, index: number): void {
-    this.#count(segment, -1);
-    this.busy.add(segment * this.geometry.segmentBlocks + index, 1);
+  #free(segment: number, index: number, count: number): void {
+    if (count === 0) return;
+    this.#count(segment, -count);
+    this.busy.add(segment * this.geometry.segmentBlocks + index, count);
   }
 
   #count(segment: number, blocks: number): void {

@@ -114,9 +114,9 @@ describe("BusyBlocks", () => {
     const busy = new BusyBlocks(geometry);
     busy.load(0, Uint8Array.of(0b11));
     busy.add(2, 2);
-    busy.allocated(0, 0);
-    busy.allocated(0, 2);
-    busy.allocated(0, 7);
+    busy.allocated(0, 0, 1);
+    busy.allocated(0, 2, 1);
+    busy.allocated(0, 4, 4);
     expectBusy(busy, [1, 3]);
     busy.add(0, 1);
     expectBusy(busy, [0, 1, 3]);

@@ -8,7 +8,7 @@ export const spaceBugs: readonly PlantedBug[] = [
   {
     name: "freed-block-reused-at-once",
     file: SEGMENTS,
-    find: "this.busy.add(segment * this.geometry.segmentBlocks + index, 1);",
+    find: "this.busy.add(segment * this.geometry.segmentBlocks + index, count);",
     replace: "",
     mistake: "a block is free the moment that its last reference is gone",
     first: 1,
@@ -16,16 +16,16 @@ export const spaceBugs: readonly PlantedBug[] = [
   {
     name: "busy-blocks-given-out",
     file: "space/allocator.js",
-    find: "return !busy.has(segment, index) && this.#held.get(segment)?.[index] !== 1;",
-    replace: "return this.#held.get(segment)?.[index] !== 1;",
+    find: "!busy.has(segment, index) &&\n            held",
+    replace: "held",
     mistake: "the allocator does not look whether a block is busy",
     first: 1,
   },
   {
     name: "staged-blocks-given-out",
     file: "space/allocator.js",
-    find: "return !busy.has(segment, index) && this.#held.get(segment)?.[index] !== 1;",
-    replace: "return !busy.has(segment, index);",
+    find: " &&\n            held?.[index] !== 1;",
+    replace: ";",
     mistake: "the allocator does not look whether a block is held",
     first: 1,
   },
@@ -65,7 +65,7 @@ export const spaceBugs: readonly PlantedBug[] = [
   {
     name: "cleaner-frees-at-once",
     file: SEGMENTS,
-    find: "source.refs.set(i, 0);\n        this.#free(sourceSegment, i);",
+    find: "source.refs.set(i, 0);\n        this.#free(sourceSegment, i, 1);",
     replace: "source.refs.set(i, 0);\n        this.#count(sourceSegment, -1);",
     mistake: "where the cleaner has moved a block from is free at once",
   },
@@ -86,8 +86,8 @@ export const spaceBugs: readonly PlantedBug[] = [
   {
     name: "shared-block-freed",
     file: SEGMENTS,
-    find: "if (references === 1)\n                    this.#free(segment, i);",
-    replace: "if (references <= 2)\n                    this.#free(segment, i);",
+    find: "if (references === 1) {\n                    freed++;",
+    replace: "if (references <= 2) {\n                    freed++;",
     mistake: "a discard frees a block that a snapshot still has",
   },
   {
