@@ -2,6 +2,8 @@
  * The way of a read: look the range up in one moment, take from memory what is not home yet, read
  * the rest from the data device, and believe nothing whose checksum does not match (promise I6).
  */
+import { kMaxLength } from "node:buffer";
+import { checkRange } from "../base/arguments.ts";
 import { crc32 } from "../base/checksum.ts";
 import { BlockspaceError } from "../base/errors.ts";
 import { Slab } from "../base/slab.ts";
@@ -16,6 +18,25 @@ import type { Engine } from "./engine.ts";
 const PARALLEL_READS = 16;
 const slab = new Slab();
 
+/** The blocks `[from, to)` that hold a range, when it can be read at once. */
+export function blocksToRead(
+  engine: Engine,
+  entry: SubvolumeEntry,
+  offset: number,
+  length: number,
+): { from: number; to: number } {
+  checkRange(offset, length, entry.size, entry.name);
+  const { blockSize } = engine.state.geometry;
+  const most = kMaxLength - 2 * blockSize;
+  if (length > most) {
+    throw new BlockspaceError(
+      "ERANGE",
+      `length is ${length} bytes; allowed are ${most} in one read`,
+    );
+  }
+  return { from: Math.floor(offset / blockSize), to: Math.ceil((offset + length) / blockSize) };
+}
+
 /** The contents of whole blocks `[from, to)`, as of this moment; at once where nothing waits. */
 export function readBlocks(
   engine: Engine,
@@ -24,18 +45,28 @@ export function readBlocks(
   to: number,
 ): Buffer | Promise<Buffer> {
   const image = slab.take((to - from) * engine.state.geometry.blockSize);
+  const filled = fillBlocks(engine, entry, from, image);
+  return filled ? filled.then(() => image) : image;
+}
+
+/** Fills `image` with whole blocks from `from` on, as of now; at once where nothing waits. */
+export function fillBlocks(
+  engine: Engine,
+  entry: SubvolumeEntry,
+  from: number,
+  image: Uint8Array,
+): Promise<void> | undefined {
   const later: Fetch[] = [];
   const reading = { engine, entry, from, image, later };
   readAtHand(reading);
-  if (later.length === 0) return image;
-  return engine.readers.run(() => fetchAll(reading, later)).then(() => image);
+  return later.length === 0 ? undefined : engine.readers.run(() => fetchAll(reading, later));
 }
 
 /**
- * Fills `image` with whole blocks from `from` on where all of them are at hand; `false` when one
- * has to be waited for, and then `image` may be anything.
+ * Fills `image` where all of it is at hand; `false` when something has to be waited for, and then
+ * `image` may be anything.
  */
-export function readBlocksNow(
+export function fillBlocksNow(
   engine: Engine,
   entry: SubvolumeEntry,
   from: number,

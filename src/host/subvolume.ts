@@ -3,7 +3,6 @@
  * engine for order, and leaves the rest to the planner (changes), `reading.ts` and the staging of
  * the two-phase path.
  */
-import { kMaxLength } from "node:buffer";
 import { checkAligned, checkBytes, checkRange, checkWhole, show } from "../base/arguments.ts";
 import { BlockspaceError } from "../base/errors.ts";
 import type { SubvolumeEntry } from "../format/checkpoint-values.ts";
@@ -12,7 +11,7 @@ import type { Engine } from "./engine.ts";
 import { type Iomap, iomapOf } from "./iomap.ts";
 import { firstPiece } from "./pieces.ts";
 import { Planner, writableEntry } from "./planner.ts";
-import { readBlocks, readBlocksNow } from "./reading.ts";
+import { blocksToRead, fillBlocks, fillBlocksNow, readBlocks } from "./reading.ts";
 import type { CommitMode, Staging } from "./staging.ts";
 import { checkWait, type WaitOptions } from "./wait.ts";
 
@@ -71,44 +70,78 @@ export class Subvolume implements BlockSpace {
    * @throws `ERANGE` beyond the size; `EBADSUM` when a block does not match its checksum; `EIO`.
    */
   async read(offset: number, length: number, options: WaitOptions = {}): Promise<Buffer> {
-    checkWait(options);
-    this.#engine.checkOpen();
-    const { sequencer, counters, state } = this.#engine;
-    if (!sequencer.idle) await sequencer.settled();
-    checkWait(options);
+    const settled = this.#settled(options);
+    if (settled) await settled;
     const entry = this.#find();
-    checkRange(offset, length, entry.size, entry.name);
-    const { blockSize } = state.geometry;
-    if (length > kMaxLength - 2 * blockSize) {
-      const most = `${kMaxLength - 2 * blockSize} in one read`;
-      throw new BlockspaceError("ERANGE", `length is ${length} bytes; allowed are ${most}`);
-    }
-    const from = Math.floor(offset / blockSize);
-    const to = Math.ceil((offset + length) / blockSize);
+    const { from, to } = blocksToRead(this.#engine, entry, offset, length);
     const blocks = readBlocks(this.#engine, entry, from, to);
     const image = blocks instanceof Promise ? await blocks : blocks;
     const turn = image === blocks ? this.#engine.yieldNowAndThen() : undefined;
     if (turn) await turn;
-    counters.reads++;
-    counters.bytesRead += length;
-    const at = offset - from * blockSize;
+    this.#countRead(length);
+    const at = offset - from * this.#engine.state.geometry.blockSize;
     return image.length === length ? image : image.subarray(at, at + length);
   }
 
   /**
-   * As {@link read} of so many bytes as `target` has, into `target`: for many small reads, whose
+   * As {@link read} of so many bytes as `target` has, into `target`: for many or large reads, whose
    * memory would take longer to make and to collect than they do. When it is refused, `target` may
    * hold anything; until it resolves, nobody else may write to it.
    */
   async readInto(target: Uint8Array, offset: number, options: WaitOptions = {}): Promise<void> {
-    checkBytes("target", target);
     checkWait(options);
-    if (this.readNow(offset, target)) {
+    if (this.readNow(target, offset)) {
       const turn = this.#engine.yieldNowAndThen();
       if (turn) await turn;
-    } else {
-      target.set(await this.read(offset, target.length, options));
+      return;
     }
+    const settled = this.#settled(options);
+    if (settled) await settled;
+    const { length } = target;
+    const entry = this.#find();
+    const { from, to } = blocksToRead(this.#engine, entry, offset, length);
+    if (length === (to - from) * this.#engine.state.geometry.blockSize) {
+      await fillBlocks(this.#engine, entry, from, target);
+      this.#countRead(length);
+    } else {
+      target.set(await this.read(offset, length, options));
+    }
+  }
+
+  /**
+   * As {@link readInto}, where nothing has to be waited for: whole blocks that are in memory or in
+   * the system's page cache, while no call before it is waiting. It returns `false` where that is
+   * not so, and then `target` may hold anything; `readInto` is the way then. It costs no promise,
+   * and many calls in a row keep the event loop from everything else.
+   *
+   * @throws what {@link read} is refused with.
+   */
+  readNow(target: Uint8Array, offset: number): boolean {
+    checkBytes("target", target);
+    const engine = this.#engine;
+    engine.checkOpen();
+    if (!engine.sequencer.idle) return false;
+    const entry = this.#find();
+    const { length } = target;
+    checkRange(offset, length, entry.size, entry.name);
+    const { blockSize } = engine.state.geometry;
+    if (offset % blockSize !== 0 || length % blockSize !== 0) return false;
+    if (!fillBlocksNow(engine, entry, offset / blockSize, target)) return false;
+    this.#countRead(length);
+    return true;
+  }
+
+  /** Nothing to wait for where every call before has ended. */
+  #settled(options: WaitOptions): Promise<void> | undefined {
+    checkWait(options);
+    this.#engine.checkOpen();
+    const { sequencer } = this.#engine;
+    return sequencer.idle ? undefined : sequencer.settled().then(() => checkWait(options));
+  }
+
+  #countRead(length: number): void {
+    this.#engine.counters.reads++;
+    this.#engine.counters.bytesRead += length;
   }
 
   /**
@@ -123,25 +156,6 @@ export class Subvolume implements BlockSpace {
       checkRange(offset, data.length, entry.size, entry.name);
       return planner.write(entry, offset, data);
     });
-  }
-
-  /**
-   * @internal As {@link read} into all of `target`, where nothing has to be waited for; `false`
-   * where something has, and `target` may be anything then. Whole blocks only.
-   */
-  readNow(offset: number, target: Uint8Array): boolean {
-    const engine = this.#engine;
-    engine.checkOpen();
-    if (!engine.sequencer.idle) return false;
-    const entry = this.#find();
-    const { length } = target;
-    checkRange(offset, length, entry.size, entry.name);
-    const { blockSize } = engine.state.geometry;
-    if (offset % blockSize !== 0 || length % blockSize !== 0) return false;
-    if (!readBlocksNow(engine, entry, offset / blockSize, target)) return false;
-    engine.counters.reads++;
-    engine.counters.bytesRead += length;
-    return true;
   }
 
   /**

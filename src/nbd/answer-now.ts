@@ -52,7 +52,7 @@ function readNow(target: Target, request: Request, output: Output, held: number)
   const header = target.structured ? DATA_CHUNK_BYTES : SIMPLE_REPLY_BYTES;
   const { bytes, at } = output.reserve(header + length);
   const data = bytes.subarray(at + header, at + header + length);
-  if (!target.subvolume.readNow(offset, data)) return false;
+  if (!target.subvolume.readNow(data, offset)) return false;
   if (target.structured) putDataChunk(bytes, at, { cookie, offset, length, done: true });
   else putSimpleReply(bytes, at, cookie, 0);
   output.replyReserved(header + length, held);

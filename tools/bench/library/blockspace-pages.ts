@@ -16,6 +16,7 @@ class BlockspacePages implements PageStore {
   readonly #disk: Subvolume;
   /** For as many reads as are under way at once. */
   readonly #targets = Array.from({ length: READS_AT_ONCE }, () => Buffer.alloc(PAGE));
+  readonly #run = Buffer.alloc(RUN * PAGE);
   #next = 0;
 
   constructor(host: Host, disk: Subvolume, version: string) {
@@ -40,14 +41,14 @@ class BlockspacePages implements PageStore {
     await Promise.all([...writes, this.#disk.flush()]);
   }
 
-  async read(page: number): Promise<Uint8Array> {
+  read(page: number): Reading {
     const target = this.#targets[this.#next++ % this.#targets.length]!;
-    await this.#disk.readInto(target, page * PAGE);
-    return target;
+    if (this.#disk.readNow(target, page * PAGE)) return target;
+    return this.#disk.readInto(target, page * PAGE).then(() => target);
   }
 
   readRun(first: number): Reading {
-    return this.#disk.read(first * PAGE, RUN * PAGE);
+    return this.#disk.readInto(this.#run, first * PAGE).then(() => this.#run);
   }
 
   async close(): Promise<void> {

@@ -31,7 +31,8 @@ interface LibraryLoad {
   targets: Readonly<Record<string, number>>;
 }
 
-const FIRST = { lmdb: 1, "better-sqlite3": 1, file: 1 } as const;
+/** The plain file has no target: it keeps neither of two versions, and checks nothing. */
+const FIRST = { lmdb: 1, "better-sqlite3": 1 } as const;
 
 function batches(batch: 1 | 32 | 1024): LibraryLoad {
   return {
