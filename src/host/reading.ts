@@ -18,7 +18,7 @@ import type { Engine } from "./engine.ts";
 const PARALLEL_READS = 16;
 const slab = new Slab();
 
-/** The blocks `[from, to)` that hold a range, when it can be read at once. */
+/** The blocks `[from, to)` that hold a range, which must not be too long for one read. */
 export function blocksToRead(
   engine: Engine,
   entry: SubvolumeEntry,

@@ -93,18 +93,14 @@ export class Subvolume implements BlockSpace {
     if (this.readNow(target, offset)) {
       const turn = this.#engine.yieldNowAndThen();
       if (turn) await turn;
-      return;
-    }
-    const settled = this.#settled(options);
-    if (settled) await settled;
-    const { length } = target;
-    const entry = this.#find();
-    const { from, to } = blocksToRead(this.#engine, entry, offset, length);
-    if (length === (to - from) * this.#engine.state.geometry.blockSize) {
-      await fillBlocks(this.#engine, entry, from, target);
-      this.#countRead(length);
+    } else if (this.#areWhole(offset, target.length)) {
+      await this.#settled(options);
+      const entry = this.#find();
+      const { from } = blocksToRead(this.#engine, entry, offset, target.length);
+      await (fillBlocks(this.#engine, entry, from, target) ?? this.#engine.yieldNowAndThen());
+      this.#countRead(target.length);
     } else {
-      target.set(await this.read(offset, length, options));
+      target.set(await this.read(offset, target.length, options));
     }
   }
 
@@ -124,11 +120,17 @@ export class Subvolume implements BlockSpace {
     const entry = this.#find();
     const { length } = target;
     checkRange(offset, length, entry.size, entry.name);
-    const { blockSize } = engine.state.geometry;
-    if (offset % blockSize !== 0 || length % blockSize !== 0) return false;
-    if (!fillBlocksNow(engine, entry, offset / blockSize, target)) return false;
+    if (!this.#areWhole(offset, length)) return false;
+    const from = offset / engine.state.geometry.blockSize;
+    if (!fillBlocksNow(engine, entry, from, target)) return false;
     this.#countRead(length);
     return true;
+  }
+
+  /** The range begins and ends between blocks. */
+  #areWhole(offset: number, length: number): boolean {
+    const { blockSize } = this.#engine.state.geometry;
+    return offset % blockSize === 0 && length % blockSize === 0;
   }
 
   /** Nothing to wait for where every call before has ended. */
@@ -168,9 +170,8 @@ export class Subvolume implements BlockSpace {
     const entry = writableEntry(engine.state, this.id);
     const { length } = data;
     checkRange(offset, length, entry.size, entry.name);
-    const { blockSize } = engine.state.geometry;
-    if (length === 0 || offset % blockSize !== 0 || length % blockSize !== 0) return false;
-    const vblock = offset / blockSize;
+    if (length === 0 || !this.#areWhole(offset, length)) return false;
+    const vblock = offset / engine.state.geometry.blockSize;
     return engine.commitAtOnce({
       changes: [{ type: "write", subvolume: entry.id, vblock, image: data }],
     });

@@ -1,16 +1,20 @@
 /** Promise I6: bad data is never returned, and damage is confined to the blocks it is in. */
+import { open } from "node:fs/promises";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { BlockspaceError } from "../../src/base/errors.ts";
 import { kinds } from "../../src/format/checkpoint-values.ts";
 import { encodeSuperblock } from "../../src/format/superblock.ts";
 import { readSuperblock } from "../../src/host/store.ts";
-import type { Host } from "../../src/host/host.ts";
+import { Host } from "../../src/host/host.ts";
 import type { Subvolume } from "../../src/host/subvolume.ts";
+import { scratchDirectory } from "../device/scratch.ts";
 import { FsckStore } from "../fsck/support/fsck-store.ts";
 import { MemoryStore } from "../support/memory-store.ts";
 import { blocks, expectBytes, expectConserved, refusal } from "./refusal.ts";
 
 const B = 512;
+const scratch = scratchDirectory();
 
 /** A subvolume of 20 written blocks that are home, and a snapshot of it. */
 async function start(): Promise<{ store: MemoryStore; host: Host; disk: Subvolume }> {
@@ -60,6 +64,41 @@ describe("I6", () => {
       if (i === 7) continue;
       expectBytes(await disk.read(i * B, B), blocks("x", 20).subarray(i * B, (i + 1) * B));
     }
+    await host.close();
+  });
+
+  it("is found by a read into memory of the caller's, which goes a way of its own", async () => {
+    const { store, host, disk } = await start();
+    const { addr } = disk.map(7 * B, B);
+    await flipBit(store, addr! + 100);
+    for (const [offset, length] of [
+      [7 * B, B],
+      [7 * B + 200, 1],
+      [0, 20 * B],
+    ] as const) {
+      const error = await refusal(() => disk.readInto(Buffer.alloc(length), offset));
+      expect(error).toMatchObject({ code: "EBADSUM", offset: 7 * B, address: addr });
+    }
+    await host.close();
+  });
+
+  const canReadNow = process.platform === "linux" && ["x64", "arm64"].includes(process.arch);
+
+  it.skipIf(!canReadNow)("is found in the page cache, at once", async () => {
+    const path = join(scratch(), "store");
+    const host = await Host.open(path, { create: true, capacity: 64 * 4096 });
+    const disk = await host.create("disk", { size: 3 * 4096 });
+    await disk.write(0, Buffer.alloc(3 * 4096, "x"));
+    await host.checkpoint();
+    const { addr } = disk.map(4096, 4096);
+    const data = await open(join(path, "data"), "r+");
+    await data.write(Buffer.from("y"), 0, 1, addr! + 100);
+    await data.close();
+    const target = Buffer.alloc(4096);
+    expect(disk.readNow(target, 0)).toBe(true);
+    const rotten = await refusal(async () => disk.readNow(target, 4096));
+    expect(rotten).toMatchObject({ code: "EBADSUM", offset: 4096, address: addr });
+    expect(disk.readNow(target, 2 * 4096)).toBe(true);
     await host.close();
   });
 

@@ -31,7 +31,7 @@ interface LibraryLoad {
   targets: Readonly<Record<string, number>>;
 }
 
-/** The plain file has no target: it keeps neither of two versions, and checks nothing. */
+/** The plain file has no target: what it writes may be torn, and what it reads is not checked. */
 const FIRST = { lmdb: 1, "better-sqlite3": 1 } as const;
 
 function batches(batch: 1 | 32 | 1024): LibraryLoad {
