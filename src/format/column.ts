@@ -3,7 +3,7 @@
  * and 8 beyond. It grows by itself and never shrinks; nearly all columns stay as narrow as they
  * begin.
  */
-type Values = Uint8Array | Uint16Array | Uint32Array | Float64Array;
+export type Values = Uint8Array | Uint16Array | Uint32Array | Float64Array;
 
 export class Column {
   #values: Values;
@@ -17,6 +17,11 @@ export class Column {
 
   get length(): number {
     return this.#values.length;
+  }
+
+  /** All of them, for a loop; a column that has grown leaves them behind. */
+  get values(): Values {
+    return this.#values;
   }
 
   /** 0 where there is none. */

@@ -4,7 +4,7 @@
  * | offset | size | field                                                    |
  * | ------ | ---- | -------------------------------------------------------- |
  * | 0      | n    | body                                                     |
- * | n      | 4    | CRC-32C of the 8-byte key followed by the body, u32      |
+ * | n      | 4    | CRC-32 of the 8-byte key followed by the body, u32       |
  *
  * LMDB does not notice damage to its file. The seal does, and since it covers the key as well, a
  * sound value in the wrong place (a misdirected page) is noticed too (promise I6).

@@ -56,7 +56,7 @@ export class Releaser {
     const { state, readers, pinned } = this.#parts;
     const { busy } = state.segments;
     await readers.drained();
-    await this.#punch(this.#holesFor(busy.leaving((pblock) => pinned.has(pblock))));
+    await this.#punch(this.#holesFor(busy.leaving(pinned)));
     busy.release();
   }
 
@@ -81,16 +81,8 @@ export class Releaser {
   }
 
   /** What of the runs that are leaving is worth a hole, and of what is warm no longer. */
-  #holesFor(runs: readonly BlockRun[]): Hole[] {
-    const { state, allocator } = this.#parts;
-    const { segmentBlocks } = state.geometry;
-    const leaving = new Map<number, BlockRun[]>();
-    for (const run of runs) {
-      const segment = Math.floor(run.pblock / segmentBlocks);
-      const own = leaving.get(segment);
-      if (own) own.push(run);
-      else leaving.set(segment, [run]);
-    }
+  #holesFor(leaving: ReadonlyMap<number, readonly BlockRun[]>): Hole[] {
+    const { allocator } = this.#parts;
     const holes: Hole[] = [];
     for (const [segment, own] of leaving) {
       if (this.#isEmptied(segment, own)) allocator.warm.add(segment);

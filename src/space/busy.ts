@@ -123,21 +123,28 @@ export class BusyBlocks {
     this.#frozen = new Map();
   }
 
-  /** The runs that are leaving; a block that `mustStay` waits two checkpoints more. */
-  leaving(mustStay: (pblock: number) => boolean): BlockRun[] {
-    const runs: BlockRun[] = [];
+  /** By segment, the runs that are leaving; a block that is `pinned` waits two checkpoints more. */
+  leaving(pinned: ReadonlySet<number>): Map<number, BlockRun[]> {
+    for (const pblock of pinned) this.#stay(pblock);
+    const { segmentBlocks } = this.#geometry;
+    const runs = new Map<number, BlockRun[]>();
     for (const [segment, bitmap] of this.#leaving) {
-      const base = segment * this.#geometry.segmentBlocks;
-      for (const run of runsIn(bitmap)) {
-        for (let i = run.pblock; i < run.pblock + run.count; i++) {
-          if (!mustStay(base + i)) continue;
-          bitmap[i >> 3]! &= ~(1 << (i & 7));
-          this.#bitmap(this.#current, segment)[i >> 3]! |= 1 << (i & 7);
-        }
-      }
-      for (const { pblock, count } of runsIn(bitmap)) runs.push({ pblock: base + pblock, count });
+      const own = runsIn(bitmap, segment * segmentBlocks);
+      if (own.length > 0) runs.set(segment, own);
     }
     return runs;
+  }
+
+  #stay(pblock: number): void {
+    const { segmentBlocks } = this.#geometry;
+    const segment = Math.floor(pblock / segmentBlocks);
+    const index = pblock % segmentBlocks;
+    const at = index >> 3;
+    const bit = 1 << (index & 7);
+    const leaving = this.#leaving.get(segment);
+    if (!leaving || (leaving[at]! & bit) === 0) return;
+    leaving[at]! &= ~bit;
+    this.#bitmap(this.#current, segment)[at]! |= bit;
   }
 
   /** What was leaving is free now. */
@@ -160,18 +167,26 @@ export class BusyBlocks {
   }
 }
 
+/** How many bits are set. */
 function blocksSet(bitmap: Uint8Array): number {
-  return runsIn(bitmap).reduce((sum, run) => sum + run.count, 0);
+  let blocks = 0;
+  for (let byte of bitmap) for (; byte !== 0; byte &= byte - 1) blocks++;
+  return blocks;
 }
 
-/** The runs of set bits, as blocks within the segment. */
-function runsIn(bitmap: Uint8Array): BlockRun[] {
+/** The runs of set bits, the first of which stands for `pblock`. Most bytes are 0. */
+function runsIn(bitmap: Uint8Array, pblock: number): BlockRun[] {
   const runs: BlockRun[] = [];
-  for (let i = 0; i < bitmap.length * 8; i++) {
-    if (((bitmap[i >> 3]! >> (i & 7)) & 1) === 0) continue;
-    const last = runs.at(-1);
-    if (last && last.pblock + last.count === i) last.count++;
-    else runs.push({ pblock: i, count: 1 });
+  let last: BlockRun | undefined;
+  for (let at = 0; at < bitmap.length; at++) {
+    const byte = bitmap[at]!;
+    if (byte === 0) continue;
+    for (let bit = 0; bit < 8; bit++) {
+      if (((byte >> bit) & 1) === 0) continue;
+      const block = pblock + at * 8 + bit;
+      if (last && last.pblock + last.count === block) last.count++;
+      else runs.push((last = { pblock: block, count: 1 }));
+    }
   }
   return runs;
 }

@@ -85,7 +85,7 @@ export class SimulatedStore {
   }
 
   /** The second half; then it is the newest checkpoint, and what waited long enough is free. */
-  async thaw(mustStay: (pblock: number) => boolean = () => false): Promise<void> {
+  async thaw(pinned: ReadonlySet<number> = new Set()): Promise<void> {
     const frozen = this.#frozen;
     if (!frozen) return;
     const { state } = this;
@@ -100,7 +100,7 @@ export class SimulatedStore {
     state.thaw(target);
     Object.assign(this.#environments, { newest: target, epoch });
     this.#frozen = undefined;
-    state.segments.busy.leaving(mustStay);
+    state.segments.busy.leaving(pinned);
     state.segments.busy.release();
   }
 

@@ -70,7 +70,7 @@ export async function checkpointOf(
   const delta = { target, newest, lastChangedKeys: [], frozen, reset: true };
   await commitDelta(delta, epoch, Promise.resolve(journalChecksum));
   state.thaw(target);
-  state.segments.busy.leaving(() => false);
+  state.segments.busy.leaving(new Set());
   state.segments.busy.release();
   return target;
 }
@@ -81,7 +81,7 @@ export function passCheckpoints(state: State, checkpoints = 2): void {
   for (let i = 0; i < checkpoints; i++) {
     busy.freeze();
     busy.thaw();
-    busy.leaving(() => false);
+    busy.leaving(new Set());
     busy.release();
   }
 }
