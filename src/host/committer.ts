@@ -35,6 +35,8 @@ interface Batch {
   direct: boolean;
   /** So many wait for it; one is enough that it goes out although it is not full. */
   waiting: number;
+  /** The commits that the last of them waits for. */
+  awaited: number;
   /** One who will wait for it is expected. */
   isExpected: boolean;
   /** The write-out of its data, begun when it was sealed. */
@@ -137,18 +139,24 @@ export class Committer {
     this.#spare = undefined;
   }
 
-  /** Resolves when every commit added so far is durable. */
-  async flush(): Promise<void> {
-    this.#parts.health.checkWritable();
+  /**
+   * Resolves when every commit added so far is durable: the same promise until another is added.
+   * Who `joins` those who wait for the same commits does not count as one caller more.
+   */
+  flush(joins = false): Promise<unknown> {
     const batch = this.#open.commits > 0 ? this.#open : this.#sealed.at(-1);
-    if (!batch) {
-      await this.#ready;
-      this.#parts.health.checkWritable();
-      return;
-    }
-    batch.waiting++;
+    if (!batch || this.#parts.health.failure) return this.#checked();
+    if (!joins || batch.awaited < batch.commits) batch.waiting++;
+    batch.awaited = batch.commits;
     this.#start();
-    await batch.done;
+    return batch.done;
+  }
+
+  /** Nothing has to go out; but something may have failed. */
+  async #checked(): Promise<void> {
+    this.#parts.health.checkWritable();
+    await this.#ready;
+    this.#parts.health.checkWritable();
   }
 
   /** Sends the open batch out for one caller who is about to wait for it. */
@@ -265,6 +273,7 @@ function newBatch(firstLsn: number, writer: ByteWriter = new ByteWriter()): Batc
     dataBlocks: 0,
     direct: false,
     waiting: 0,
+    awaited: 0,
     isExpected: false,
     written: undefined,
     done,

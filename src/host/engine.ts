@@ -177,10 +177,14 @@ export class Engine {
     if (this.#closing) throw new BlockspaceError("ECLOSED", "the host is closed");
   }
 
-  /** Resolves when all commits so far are durable; a plan that still waits its turn is not one. */
-  async flush(): Promise<void> {
-    if (!this.sequencer.idle) await this.sequencer.settled();
-    if (!this.readOnly) await this.committer.flush();
+  /**
+   * Resolves when all that was submitted so far is durable. While nothing waits its turn, calls
+   * between which nothing is submitted get the same promise; `joins` as of the committer.
+   */
+  flush(joins = false): Promise<unknown> {
+    if (this.readOnly) return Promise.resolve();
+    if (this.sequencer.idle) return this.committer.flush(joins);
+    return this.sequencer.settled().then(() => this.committer.flush(joins));
   }
 
   /** All that was submitted is durable, and nothing has failed. */

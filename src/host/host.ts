@@ -200,6 +200,15 @@ export class Host implements AsyncDisposable {
   }
 
   /**
+   * @internal As {@link flush}; calls between which nothing is changed get the same promise, and
+   * are one caller.
+   */
+  flushTogether(): Promise<unknown> {
+    this.#engine.checkOpen();
+    return this.#engine.flush(true);
+  }
+
+  /**
    * @internal Begins what {@link flush} does, for one that is about to come and will tell of a
    * failure.
    */

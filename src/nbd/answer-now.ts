@@ -32,12 +32,22 @@ export function answerNow(
 ): boolean {
   if (request.type === command.read) return readNow(target, request, output, held);
   if (!changeNow(target, request, payload)) return false;
+  answerDone(target, request, output, held);
+  return true;
+}
+
+/** Replies that a request is done, when there is nothing else to say. */
+export function answerDone(
+  target: Target,
+  { cookie }: Request,
+  output: Output,
+  held: number,
+): void {
   const length = target.structured ? DONE_CHUNK_BYTES : SIMPLE_REPLY_BYTES;
   const { bytes, at } = output.reserve(length);
-  if (target.structured) putDoneChunk(bytes, at, request.cookie);
-  else putSimpleReply(bytes, at, request.cookie, 0);
+  if (target.structured) putDoneChunk(bytes, at, cookie);
+  else putSimpleReply(bytes, at, cookie, 0);
   output.replyReserved(length, held);
-  return true;
 }
 
 function changeNow({ host, subvolume }: Target, request: Request, payload: Uint8Array): boolean {

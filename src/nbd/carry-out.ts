@@ -1,10 +1,9 @@
 /**
- * What each command does, on a request that has passed its checks. Replies are the parts of a
- * message; nothing is sent before everything that could fail has been done.
+ * What each command but the flush does, on a request that has passed its checks. Replies are the
+ * parts of a message; nothing is sent before everything that could fail has been done.
  *
- * Order: the protocol promises none between requests under way. Durability: a flush covers every
- * write that was answered before it, on whatever connection, because they all go through one host
- * (promise I1); FUA is the write and such a flush.
+ * Order: the protocol promises none between requests under way. FUA is the write and a flush
+ * (`flushes.ts`).
  */
 import type { Host } from "../host/host.ts";
 import type { Subvolume } from "../host/subvolume.ts";
@@ -64,13 +63,11 @@ function doneReply({ structured }: Target, { cookie }: Request): Buffer {
 }
 
 function change(target: Target, request: Request, payload: Uint8Array): Promise<void> {
-  const { host, subvolume } = target;
+  const { subvolume } = target;
   const { type, offset, length } = request;
   switch (type) {
     case command.write:
       return subvolume.write(offset, payload);
-    case command.flush:
-      return host.flush();
     case command.trim:
       return trim(target, offset, length);
     case command.writeZeroes:

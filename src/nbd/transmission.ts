@@ -3,10 +3,11 @@
  * side by side, and replies leave as they are ready. Ends when the client says so or is gone.
  */
 import { KiB } from "../base/units.ts";
-import { answerNow } from "./answer-now.ts";
+import { answerDone, answerNow } from "./answer-now.ts";
 import { carryOut, type Target } from "./carry-out.ts";
 import { type Negotiated, refusalOf } from "./check-request.ts";
 import { FlushHabit } from "./flush-habit.ts";
+import { Flushes } from "./flushes.ts";
 import { InFlight } from "./in-flight.ts";
 import { type Input, INPUT_BYTES } from "./input.ts";
 import { MAX_PAYLOAD } from "./limits.ts";
@@ -39,6 +40,7 @@ export class Transmission {
   readonly #parts: TransmissionParts;
   readonly #inFlight = new InFlight();
   readonly #habit = new FlushHabit();
+  readonly #flushes: Flushes;
   #draining = false;
   /** A request waits, for room or for the rest of its data, and those behind it with it. */
   #isWaiting = false;
@@ -49,6 +51,7 @@ export class Transmission {
 
   constructor(parts: TransmissionParts) {
     this.#parts = parts;
+    this.#flushes = new Flushes(parts.target.host, parts.watcher.broken);
     parts.output.onTaken = (replies, held) => this.#inFlight.end(replies, held);
   }
 
@@ -159,6 +162,10 @@ export class Transmission {
         this.#foresee(request);
         return;
       }
+      if (request.type === command.flush) {
+        this.#flushes.add((failure) => this.#flushed(request, began, held, failure));
+        return;
+      }
     } catch (error) {
       this.#failed(request, began, held, error);
       return;
@@ -171,6 +178,16 @@ export class Transmission {
         (error: unknown) => this.#failed(request, began, held, error),
       )
       .catch(watcher.broken);
+  }
+
+  #flushed(request: Request, began: number, held: number, failure?: { cause: unknown }): void {
+    const { target, watcher, output } = this.#parts;
+    if (failure) {
+      this.#failed(request, began, held, failure.cause);
+      return;
+    }
+    watcher.ended(request, began);
+    answerDone(target, request, output, held);
   }
 
   #succeeded(request: Request, began: number, held: number, reply: readonly Uint8Array[]): void {

@@ -8,8 +8,8 @@ export const commitBugs: readonly PlantedBug[] = [
   {
     name: "acknowledged-before-the-flush",
     file: COMMITTER,
-    find: "batch.waiting++;\n        this.#start();\n        await batch.done;",
-    replace: "batch.waiting++;\n        this.#start();",
+    find: "this.#start();\n        return batch.done;",
+    replace: "this.#start();\n        return Promise.resolve();",
     mistake: "those who wait for a batch are told before it is durable",
   },
   {
@@ -23,8 +23,8 @@ export const commitBugs: readonly PlantedBug[] = [
   {
     name: "flush-ignores-the-queue",
     file: "host/engine.js",
-    find: "if (!this.sequencer.idle)\n            await this.sequencer.settled();\n        if (!this.readOnly)",
-    replace: "if (!this.readOnly)",
+    find: "if (this.sequencer.idle)\n            return this.committer.flush(joins);",
+    replace: "return this.committer.flush(joins);",
     mistake: "a flush does not wait for changes that wait for their turn",
     first: 2,
   },
