@@ -75,9 +75,9 @@ export class BlockMemory {
     return this.#chunks[this.#chunkOf(slot)]!.subarray(start, start + count * this.#blockSize);
   }
 
-  /** True when `next` begins where `run` ends, in the same chunk. */
-  continues(run: SlotRun, next: SlotRun): boolean {
-    return run.slot + run.count === next.slot && next.slot % this.#chunkSlots !== 0;
+  /** True when `slot` is the one behind `run`, in the same chunk. */
+  continues(run: SlotRun, slot: number): boolean {
+    return run.slot + run.count === slot && slot % this.#chunkSlots !== 0;
   }
 
   #chunkOf(slot: number): number {

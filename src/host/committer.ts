@@ -227,7 +227,7 @@ export class Committer {
     const { memory } = this.#parts.pending;
     memory.retain(run);
     const last = batch.data.at(-1);
-    if (last && memory.continues(last, run)) last.count += run.count;
+    if (last && memory.continues(last, run.slot)) last.count += run.count;
     else batch.data.push({ ...run });
   }
 

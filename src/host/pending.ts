@@ -14,6 +14,7 @@ import type { BlockMemory, SlotRun } from "../base/block-memory.ts";
 import { MiB } from "../base/units.ts";
 import type { Device } from "../device/device.ts";
 import { addressOf, type Geometry } from "../space/geometry.ts";
+import { SlotTable } from "./slot-table.ts";
 
 /** The most that goes out in one write. */
 const MOST_BYTES_AT_ONCE: number = MiB;
@@ -23,12 +24,9 @@ const MOST_WRITES_THROUGH = 2;
 /** Dead blocks that are written to join the live ones on both sides: less than a call costs. */
 const MOST_BRIDGED = 8;
 
-/** By physical block: the slot that holds its data. */
-type Blocks = Map<number, number>;
-
 /** A write-out under way. */
 interface WriteOut {
-  blocks: Blocks;
+  blocks: SlotTable;
   done: Promise<void>;
 }
 
@@ -45,7 +43,7 @@ export class PendingData {
   readonly #geometry: Geometry;
   readonly #isLive: (pblock: number) => boolean;
   /** Blocks that no write has been issued for. */
-  #waiting: Blocks = new Map();
+  #waiting = new SlotTable();
   /** The newest first. */
   readonly #writing: WriteOut[] = [];
   #flushing: Promise<void> = Promise.resolve();
@@ -92,7 +90,7 @@ export class PendingData {
     for (let done = 0; done < count;) {
       const run = this.memory.take(count - done);
       this.memory.view(run).set(data.subarray(done * blockSize, (done + run.count) * blockSize));
-      for (let i = 0; i < run.count; i++) this.#waiting.set(pblock + done + i, run.slot + i);
+      this.#waiting.add(pblock + done, run.slot, run.count);
       runs.push(run);
       done += run.count;
     }
@@ -102,7 +100,7 @@ export class PendingData {
   /** Takes up blocks that replay found in the journal, as far as a map still refers to them. */
   restore(slots: ReadonlyMap<number, number>): void {
     for (const [pblock, slot] of slots) {
-      if (this.#isLive(pblock)) this.#waiting.set(pblock, slot);
+      if (this.#isLive(pblock)) this.#waiting.add(pblock, slot);
       else this.memory.release({ slot, count: 1 });
     }
   }
@@ -133,7 +131,7 @@ export class PendingData {
   async writeOut(durable = false): Promise<void> {
     const blocks = this.#waiting;
     const runs = this.#runsOf(blocks);
-    this.#waiting = new Map();
+    this.#waiting = new SlotTable();
     const before = this.#writing[0]?.done ?? Promise.resolve();
     const written = before.then(() => this.#write(runs, durable));
     const writeOut: WriteOut = { blocks, done: written.then(() => this.#letGo(writeOut, runs)) };
@@ -169,42 +167,42 @@ export class PendingData {
    * The blocks in the order of their places, as few writes. What no map refers to any more is
    * dropped, unless it lies between others and would make two writes of one.
    */
-  #runsOf(blocks: Blocks): Run[] {
+  #runsOf(blocks: SlotTable): Run[] {
     const most = Math.max(1, MOST_BYTES_AT_ONCE / this.#geometry.blockSize);
     const runs: Run[] = [];
     let last: Run | undefined;
-    let dead: number[] = [];
-    const add = (pblock: number): void => {
-      const slots = { slot: blocks.get(pblock)!, count: 1 };
+    let dead: { pblock: number; slot: number }[] = [];
+    const add = (pblock: number, slot: number): void => {
       if (last && last.pblock + last.count === pblock && last.count < most) {
         last.count++;
         const before = last.slots.at(-1)!;
-        if (this.memory.continues(before, slots)) before.count++;
-        else last.slots.push(slots);
+        if (this.memory.continues(before, slot)) before.count++;
+        else last.slots.push({ slot, count: 1 });
       } else {
-        last = { pblock, count: 1, slots: [slots] };
+        last = { pblock, count: 1, slots: [{ slot, count: 1 }] };
         runs.push(last);
       }
     };
     const drop = (): void => {
-      for (const pblock of dead) {
-        this.memory.release({ slot: blocks.get(pblock)!, count: 1 });
+      for (const { pblock, slot } of dead) {
+        this.memory.release({ slot, count: 1 });
         blocks.delete(pblock);
       }
-      dead = [];
     };
-    for (const pblock of Float64Array.from(blocks.keys()).toSorted()) {
+    blocks.forEach((pblock, slot) => {
       if (!this.#isLive(pblock)) {
-        dead.push(pblock);
-        continue;
+        dead.push({ pblock, slot });
+        return;
       }
-      const end = last ? last.pblock + last.count : -1;
-      const bridges = dead.length <= MOST_BRIDGED && end + dead.length === pblock;
-      if (bridges) dead.forEach(add);
-      else drop();
-      dead = [];
-      add(pblock);
-    }
+      if (dead.length > 0) {
+        const end = last ? last.pblock + last.count : -1;
+        const bridges = dead.length <= MOST_BRIDGED && end + dead.length === pblock;
+        if (bridges) for (const block of dead) add(block.pblock, block.slot);
+        else drop();
+        dead = [];
+      }
+      add(pblock, slot);
+    });
     drop();
     return runs;
   }

@@ -45,9 +45,9 @@ describe("BlockMemory", () => {
     const third = memory.take(1);
     expect(first.count).toBe(3);
     expect(second.count).toBe(CHUNK - 3);
-    expect(memory.continues(first, second)).toBe(true);
-    expect(memory.continues(second, third)).toBe(false);
-    expect(memory.continues(first, third)).toBe(false);
+    expect(memory.continues(first, second.slot)).toBe(true);
+    expect(memory.continues(second, third.slot)).toBe(false);
+    expect(memory.continues(first, third.slot)).toBe(false);
   });
 
   it("uses the same memory again and again when it is released in time", () => {
