@@ -17,7 +17,7 @@ export function getU64(view: DataView, offset: number): number {
 }
 
 export function setU64(view: DataView, offset: number, value: number): void {
-  view.setUint32(offset, value % TWO_32, true);
+  view.setUint32(offset, value >>> 0, true);
   view.setUint32(offset + 4, Math.floor(value / TWO_32), true);
 }
 
@@ -26,7 +26,7 @@ export function getU48(view: DataView, offset: number): number {
 }
 
 export function setU48(view: DataView, offset: number, value: number): void {
-  view.setUint32(offset, value % TWO_32, true);
+  view.setUint32(offset, value >>> 0, true);
   view.setUint16(offset + 4, Math.floor(value / TWO_32), true);
 }
 

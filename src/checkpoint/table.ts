@@ -51,17 +51,25 @@ export class Table<V extends {}> {
 
   /** The value, not to be changed. */
   get(id: number): V | undefined {
-    const dirty = this.#dirty.get(id);
-    if (dirty !== undefined) return dirty ?? undefined;
-    const frozen = this.#frozen.get(id);
-    if (frozen !== undefined) return frozen ?? undefined;
-    const taken = this.#taken.get(id);
-    if (taken !== undefined) return taken ?? undefined;
+    const changed = this.#changed(id);
+    if (changed !== undefined) return changed ?? undefined;
     const clean = this.#clean.get(id);
     if (clean !== undefined) return clean === absent ? undefined : clean;
     const value = this.#load(id);
     this.#clean.set(id, value ?? absent);
     return value;
+  }
+
+  /**
+   * The value as it has changed, `null` when it is gone. Most layers are empty most of the time,
+   * and some always; a write asks a dozen times.
+   */
+  #changed(id: number): V | null | undefined {
+    const dirty = this.#dirty.size > 0 ? this.#dirty.get(id) : undefined;
+    if (dirty !== undefined) return dirty;
+    const frozen = this.#frozen.size > 0 ? this.#frozen.get(id) : undefined;
+    if (frozen !== undefined) return frozen;
+    return this.#taken.size > 0 ? this.#taken.get(id) : undefined;
   }
 
   /** The value, to be changed in place. */

@@ -22,6 +22,7 @@ export interface SegmentRecord {
   readonly vblocks: Column;
 }
 
+const IS_LITTLE_ENDIAN: boolean = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
 /** Bytes of all columns, unless one has to be wider than usual. */
 export const SEGMENT_MEMORY_PER_BLOCK = 11;
 
@@ -91,7 +92,7 @@ export function encodeSegmentRecord(record: SegmentRecord): Uint8Array {
   }
   for (let i = 0; i < blocks; i++) body[at + (i >> 3)]! |= (written[i]! & live[i]!) << (i & 7);
   at += bitmapSize;
-  at = putValues(body, at, 4, checksums, live, 0);
+  at = putChecksums(body, at, checksums, live);
   at = putReferences(body, at, refsWidth, refs.values, live);
   at = putValues(body, at, vblockWidth, vblocks.values, live, vblockBase);
   if (familyWidth > 0) {
@@ -183,6 +184,20 @@ function widthOf(max: number): number {
   if (max < 2 ** 16) return 2;
   if (max < 2 ** 24) return 3;
   return max < 2 ** 32 ? 4 : 6;
+}
+
+/** Whole words where they fall on whole words, as they do in segments of 32 blocks and more. */
+function putChecksums(
+  body: Uint8Array,
+  start: number,
+  checksums: Uint32Array,
+  live: Uint8Array,
+): number {
+  const at = body.byteOffset + start;
+  if (at % 4 !== 0 || !IS_LITTLE_ENDIAN) return putValues(body, start, 4, checksums, live, 0);
+  const words = new Uint32Array(body.buffer, at, checksums.length);
+  for (let i = 0; i < words.length; i++) words[i] = checksums[i]! & -live[i]!;
+  return start + words.byteLength;
 }
 
 /** References are nearly always as wide on disk as in memory, and 0 where a block is free. */
