@@ -37,7 +37,7 @@ const MOST_COMMITS_TO_REPLAY = 100_000;
 /** Of data that has to be written before its batch, in bytes. */
 const MOST_BYTES_TO_HOLD: number = MiB;
 /** Of space that came free since the last checkpoint, in bytes: soon used again, it is cached. */
-const MOST_BYTES_TO_REUSE: number = 128 * MiB;
+const MOST_BYTES_TO_REUSE: number = 256 * MiB;
 /** Calls that may follow each other without a turn of the event loop. */
 const CALLS_PER_TURN = 64;
 
