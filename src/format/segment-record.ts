@@ -70,8 +70,8 @@ export function copySegmentRecord(record: SegmentRecord): SegmentRecord {
 
 /**
  * The value of a segment record without its seal. A checkpoint encodes thousands, so the loops do
- * without branches where they can: which blocks are free is as random as what was overwritten. (42
- * us a record in place of 73.)
+ * without branches where they can: which blocks are free is as random as what was overwritten.
+ * (Half of the time.)
  */
 export function encodeSegmentRecord(record: SegmentRecord): Uint8Array {
   const { refs, checksums, written, vblocks, families } = record;
