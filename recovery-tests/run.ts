@@ -58,10 +58,8 @@ const began = performance.now();
 const summary: RunSummary = { rows: [], distinct: 0, statesSeconds: 0, seconds: 0 };
 const progress = new Map<number, Extract<Message, { type: "progress" }>>();
 
-process.once("SIGINT", () => {
-  rmSync(scratch, { recursive: true, force: true });
-  process.exit(130);
-});
+process.once("exit", () => rmSync(scratch, { recursive: true, force: true }));
+process.once("SIGINT", () => process.exit(130));
 if (values.only !== "planted" && !(await runMatrix())) process.exitCode = 1;
 const isWhole = values.only === undefined && values.rows === undefined;
 if ((isWhole || values.only === "planted") && !(await runPlanted(plantedOptions()))) {
@@ -69,12 +67,8 @@ if ((isWhole || values.only === "planted") && !(await runPlanted(plantedOptions(
 }
 
 async function runMatrix(): Promise<boolean> {
-  try {
-    await Promise.all(Array.from({ length: of }, (_, part) => runPart(part)));
-    summary.distinct = countDistinct();
-  } finally {
-    rmSync(scratch, { recursive: true, force: true });
-  }
+  await Promise.all(Array.from({ length: of }, (_, part) => runPart(part)));
+  summary.distinct = countDistinct();
   summary.seconds = (performance.now() - began) / 1000;
   if (process.stderr.isTTY) process.stderr.write("\r\x1b[K");
   console.log(formatSummary(summary));
