@@ -227,7 +227,13 @@ function putValues(
   live: Uint8Array,
   base: number,
 ): number {
-  if (width > 4) return putWideValues(body, start, width, values, live, base);
+  if (width > 4) {
+    const view = viewOf(body);
+    values.forEach((value, i) => {
+      if (live[i] === 1) setU48(view, start + i * width, value - base);
+    });
+    return start + values.length * width;
+  }
   let at = start;
   for (let i = 0; i < values.length; i++) {
     let rest = (values[i]! - base) & -live[i]!;
@@ -237,22 +243,6 @@ function putValues(
     }
   }
   return at;
-}
-
-/** The same of values beyond 32 bits, which are rare. */
-function putWideValues(
-  body: Uint8Array,
-  start: number,
-  width: number,
-  values: Values,
-  live: Uint8Array,
-  base: number,
-): number {
-  const view = viewOf(body);
-  values.forEach((value, i) => {
-    if (live[i] === 1) setU48(view, start + i * width, value - base);
-  });
-  return start + values.length * width;
 }
 
 const readers: Record<number, (view: DataView, at: number) => number> = {

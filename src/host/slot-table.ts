@@ -1,7 +1,7 @@
 /**
  * A table from physical blocks to the slots that hold their data. Blocks are written in runs, so
- * neighbours share a group, which is found with one look-up: a map of single blocks took a twelfth
- * of the time of large sequential writes.
+ * neighbours share a group, which is found with one look-up. (Large sequential writes were 1.04
+ * times as fast as with a map of single blocks.)
  */
 
 /** Blocks in a group. */

@@ -2,8 +2,8 @@
  * What each command but the flush does, on a request that has passed its checks. Replies are the
  * parts of a message; nothing is sent before everything that could fail has been done.
  *
- * Order: the protocol promises none between requests under way. FUA is the write and a flush
- * (`flushes.ts`).
+ * Order: the protocol promises none between requests under way. FUA is the request and then a flush
+ * of the host, which covers what `flushes.ts` says.
  */
 import type { Host } from "../host/host.ts";
 import type { Subvolume } from "../host/subvolume.ts";

@@ -34,16 +34,25 @@ async function flipBit(store: MemoryStore, address: number): Promise<void> {
   await data.write([Uint8Array.of(byte[0]! ^ 0x10)], address);
 }
 
+/** The same with a bit flipped in block 7, which lies at `addr`. */
+async function startDamaged(): Promise<{ host: Host; disk: Subvolume; addr: number }> {
+  const { store, host, disk } = await start();
+  const { addr } = disk.map(7 * B, B);
+  await flipBit(store, addr! + 100);
+  return { host, disk, addr: addr! };
+}
+
+/** Offset and length of ranges that reach into that block: all of it, a byte, much more. */
+const overDamage = [
+  [7 * B, B],
+  [7 * B + 200, 1],
+  [0, 20 * B],
+] as const;
+
 describe("I6", () => {
   it("a flipped bit is EBADSUM with its place; every other block can be read", async () => {
-    const { store, host, disk } = await start();
-    const { addr } = disk.map(7 * B, B);
-    await flipBit(store, addr! + 100);
-    for (const [offset, length] of [
-      [7 * B, B],
-      [7 * B + 200, 1],
-      [0, 20 * B],
-    ] as const) {
+    const { host, disk, addr } = await startDamaged();
+    for (const [offset, length] of overDamage) {
       const error = await refusal(() => disk.read(offset, length));
       expect(error).toMatchObject({
         code: "EBADSUM",
@@ -68,14 +77,8 @@ describe("I6", () => {
   });
 
   it("is found by a read into memory of the caller's, which goes a way of its own", async () => {
-    const { store, host, disk } = await start();
-    const { addr } = disk.map(7 * B, B);
-    await flipBit(store, addr! + 100);
-    for (const [offset, length] of [
-      [7 * B, B],
-      [7 * B + 200, 1],
-      [0, 20 * B],
-    ] as const) {
+    const { host, disk, addr } = await startDamaged();
+    for (const [offset, length] of overDamage) {
       const error = await refusal(() => disk.readInto(Buffer.alloc(length), offset));
       expect(error).toMatchObject({ code: "EBADSUM", offset: 7 * B, address: addr });
     }

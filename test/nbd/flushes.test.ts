@@ -6,7 +6,7 @@ import { B, pattern, serve } from "./served-store.ts";
 const EIO = 5;
 
 describe("many flushes at once", () => {
-  it("are answered when what was answered before them is durable, each of them", async () => {
+  it("I1: are answered when what was answered before them is durable, each of them", async () => {
     const { host, open } = await serve();
     const client = await open();
     const answered: Promise<void>[] = [];
