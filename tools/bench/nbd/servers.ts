@@ -1,10 +1,12 @@
 /**
  * The servers that are compared, each with a disk of its own on the same file system: ours with the
  * options that `blockspace serve` has by itself, qemu-nbd on qcow2 and on a raw file with the cache
- * mode that makes a flush mean what it means to us, and nbdkit's file plugin.
+ * mode that makes a flush mean what it means to us, nbdkit's file plugin, and, as a ceiling, our
+ * server with memory behind it.
  */
 import { truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { Host } from "blockspace";
 import { findProgram, run } from "../../demo/programs.ts";
 import type { CleanUp } from "../clean-up.ts";
@@ -15,6 +17,7 @@ import { type NbdServer, startServer } from "./server.ts";
 export const QCOW2 = "qcow2, qemu-nbd";
 export const RAW = "raw, qemu-nbd";
 export const NBDKIT = "nbdkit file";
+const CEILING = "our server on memory";
 
 /** Of the working set's size, so that the log comes round and the cleaner has its part. */
 const CAPACITY_FACTOR = 4;
@@ -51,6 +54,13 @@ const nbdkit: Start = async (cleanUp, directory, size) => {
   return startServer(cleanUp, NBDKIT, [...command, "file", image], socket, "");
 };
 
+const ceiling: Start = async (cleanUp, directory, size) => {
+  const socket = join(directory, "memory.sock");
+  const program = fileURLToPath(new URL("./memory-server.ts", import.meta.url));
+  const command = [process.execPath, "--import", "tsx", program, socket, String(size)];
+  return startServer(cleanUp, CEILING, command, socket, "");
+};
+
 async function sparse(path: string, size: number): Promise<void> {
   await writeFile(path, "");
   await truncate(path, size);
@@ -64,6 +74,7 @@ const peers: readonly { name: string; needs: readonly string[]; start: Start }[]
   { name: QCOW2, needs: ["qemu-nbd", "qemu-img"], start: qemu(QCOW2, "qcow2", qcow2) },
   { name: RAW, needs: ["qemu-nbd"], start: qemu(RAW, "raw", sparse) },
   { name: NBDKIT, needs: ["nbdkit"], start: nbdkit },
+  { name: CEILING, needs: [], start: ceiling },
 ];
 
 /** Starts all servers that can be started here; ours first. */
