@@ -10,6 +10,7 @@ import { type CarriedBlock, carriedBlocks } from "../format/journal-frame.ts";
 import type { JournalFile, JournalIdentity } from "../journal/files.ts";
 import { type JournalBatch, type JournalEnd, JournalReader } from "../journal/reader.ts";
 import { applyCommit } from "../replay/apply.ts";
+import { blocksGiven } from "../replay/carried-blocks.ts";
 import { State } from "../replay/state.ts";
 import type { Geometry } from "../space/geometry.ts";
 import type { FindingId } from "./finding-table.ts";
@@ -52,7 +53,7 @@ export interface Replayed {
   commits: number;
   /** The state after that commit, with a closing record. */
   image: Image;
-  /** Blocks that may be nowhere but in the journal; without `keepData` they are all empty. */
+  /** Blocks whose last contents may be nowhere but in the journal; without `keepData` they are all empty. */
   restored: Map<number, Uint8Array>;
   /** How the journal ended; nothing when it is damaged. */
   end?: JournalEnd;
@@ -163,7 +164,8 @@ function applyBatch(
   } catch (error) {
     return { damage: { id: "J006", message: reasonOf(error), lsn: header.firstLsn } };
   }
-  for (const commit of commits.filter(({ lsn }) => lsn <= most)) {
+  const applied = commits.filter(({ lsn }) => lsn <= most);
+  for (const commit of applied) {
     try {
       applyCommit(state, commit);
     } catch (error) {
@@ -171,6 +173,9 @@ function applyBatch(
       return { damage: { id: "R001", message, lsn: commit.lsn } };
     }
     run.commits++;
+  }
+  for (const { pblock, count } of blocksGiven(applied)) {
+    for (let i = 0; i < count; i++) run.restored.delete(pblock + i);
   }
   for (const { lsn, pblock, data } of carried) {
     if (lsn <= most) run.restored.set(pblock, run.keepData ? data.slice() : NO_DATA);

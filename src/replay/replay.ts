@@ -15,8 +15,10 @@ import type { Directory } from "../device/device.ts";
 import { type CarriedBlock, carriedBlocks } from "../format/journal-frame.ts";
 import type { JournalIdentity } from "../journal/files.ts";
 import { type JournalEnd, JournalReader } from "../journal/reader.ts";
+import type { BlockRun } from "../space/busy.ts";
 import type { Geometry } from "../space/geometry.ts";
 import { applyCommit } from "./apply.ts";
+import { blocksGiven } from "./carried-blocks.ts";
 import { State } from "./state.ts";
 
 /** What an opening host found and did; sizes in bytes. */
@@ -91,6 +93,7 @@ export async function replay(
   while (!next.done) {
     const carried = carriedBlocks(next.value, source.geometry.blockSize);
     for (const commit of next.value.commits) applyCommit(state, commit);
+    for (const run of blocksGiven(next.value.commits)) drop(run, restored, memory);
     keep(carried, restored, memory);
     counts.commits += next.value.commits.length;
     for (const commit of next.value.commits) counts.records += commit.records.length;
@@ -109,19 +112,27 @@ export async function replay(
   return { state, environments: chosen.environments, end, restored, recovery };
 }
 
-/** Copies the blocks that a frame carries; a block that came before is written over. */
+/** Forgets what was carried for blocks that have new contents. */
+function drop(run: BlockRun, restored: Map<number, number>, memory: BlockMemory): void {
+  if (restored.size === 0) return;
+  for (let pblock = run.pblock; pblock < run.pblock + run.count; pblock++) {
+    const slot = restored.get(pblock);
+    if (slot === undefined) continue;
+    restored.delete(pblock);
+    memory.release({ slot, count: 1 });
+  }
+}
+
+/** Copies the blocks that a frame carries. */
 function keep(
   carried: readonly CarriedBlock[],
   restored: Map<number, number>,
   memory: BlockMemory,
 ): void {
   for (const { pblock, data } of carried) {
-    let slot = restored.get(pblock);
-    if (slot === undefined) {
-      ({ slot } = memory.take(1));
-      restored.set(pblock, slot);
-    }
+    const { slot } = memory.take(1);
     memory.view({ slot, count: 1 }).set(data);
+    restored.set(pblock, slot);
   }
 }
 
