@@ -64,6 +64,16 @@ export function checkBytes(what: string, value: unknown): Uint8Array {
   return value;
 }
 
+/** Bytes whose memory was neither transferred nor resized since the call was made, or `EINVAL`. */
+export function checkLength(what: string, bytes: Uint8Array, length: number): void {
+  if (bytes.length === length) return;
+  throw new BlockspaceError(
+    "EINVAL",
+    `${what} had ${length} bytes when the call was made and has ${bytes.length} now; ` +
+      "allowed is memory that stays as it is until the call has ended",
+  );
+}
+
 /** A subvolume name: 1 to 255 bytes of UTF-8 without control characters. */
 export function checkName(value: unknown): string {
   const allowed = "allowed are 1 to 255 bytes of UTF-8 without control characters";
@@ -80,9 +90,12 @@ export function checkName(value: unknown): string {
   return value;
 }
 
-/** Refuses when the caller's signal has aborted; its reason becomes the cause. */
+/** Refuses when the caller's signal has aborted. */
 export function checkSignal(signal: AbortSignal | undefined): void {
-  if (signal?.aborted) {
-    throw new BlockspaceError("ECANCELED", "the caller's signal aborted", { cause: signal.reason });
-  }
+  if (signal?.aborted) throw canceledBy(signal);
+}
+
+/** What a call is refused with when its signal aborts, whose reason becomes the cause. */
+export function canceledBy({ reason }: AbortSignal): BlockspaceError {
+  return new BlockspaceError("ECANCELED", "the caller's signal aborted", { cause: reason });
 }

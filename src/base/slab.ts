@@ -3,6 +3,7 @@
  * a third of the time of a hot read of 4 KiB. What is cut off holds anything, belongs to its taker
  * alone, and keeps the whole piece in memory as long as it lives.
  */
+import { markAsUntransferable } from "node:worker_threads";
 import { KiB } from "./units.ts";
 
 const SLAB_BYTES: number = 64 * KiB;
@@ -18,6 +19,8 @@ export class Slab {
     if (length > MOST_BYTES) return Buffer.allocUnsafeSlow(length);
     if (this.#used + length > this.#memory.length) {
       this.#memory = Buffer.allocUnsafeSlow(SLAB_BYTES);
+      // Who hands a buffer to another thread would take those of its neighbours along.
+      markAsUntransferable(this.#memory.buffer);
       this.#used = 0;
     }
     this.#used += length;

@@ -137,12 +137,15 @@ async function copyRun(engine: Engine, run: BlockRun, target: BlockRun): Promise
   const { geometry, segments } = engine.state;
   const { blockSize, segmentBlocks } = geometry;
   const image = new Uint8Array(run.count * blockSize);
+  // Asked for first: what is on its way now may be home before the device has been read.
+  const waiting = Array.from({ length: run.count }, (_, i) => engine.pending.get(run.pblock + i));
+  const pending = waiting.map((block) => block && Uint8Array.from(block));
   await engine.device.read(image, addressOf(geometry, run.pblock));
   const record = segments.record(Math.floor(run.pblock / segmentBlocks))!;
   for (let i = 0; i < run.count; i++) {
     const block = image.subarray(i * blockSize, (i + 1) * blockSize);
-    const waiting = engine.pending.get(run.pblock + i);
-    if (waiting) block.set(waiting);
+    const held = pending[i];
+    if (held) block.set(held);
     const index = (run.pblock + i) % segmentBlocks;
     if (record.written[index] === 1 && crc32(block) !== record.checksums[index]) {
       const address = addressOf(geometry, run.pblock + i);

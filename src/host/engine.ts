@@ -23,7 +23,7 @@ import { Checkpointer } from "./checkpointer.ts";
 import { Committer } from "./committer.ts";
 import { Health } from "./health.ts";
 import { PendingData } from "./pending.ts";
-import { blocksAtMost, blocksNeeded, type Plan, recordBytes } from "./plan.ts";
+import { blocksAtMost, blocksNeeded, checkImages, type Plan, recordBytes } from "./plan.ts";
 import { Readers } from "./readers.ts";
 import { Releaser } from "./releaser.ts";
 import { emitRecords, holdsSubmitted } from "./records.ts";
@@ -122,7 +122,8 @@ export class Engine {
 
   /**
    * Orders a change: `makePlan` runs when its turn comes, and may read. Resolves with the LSN of
-   * the commit when it is visible, or with the last LSN when there was nothing to change.
+   * the commit when it is visible, or with the last LSN when there was nothing to change. Until it
+   * is carried out `signal` may call it off.
    */
   async submit(makePlan: () => Plan | Promise<Plan>, signal?: AbortSignal): Promise<number> {
     this.checkWritable();
@@ -134,12 +135,12 @@ export class Engine {
         if (turn) await turn;
         return lsn;
       }
-      return this.sequencer.run(async () => this.#carryOut(await plan));
+      return this.sequencer.run(async () => this.#carryOut(await plan, signal));
     }
     return this.sequencer.run(async () => {
       await this.#makeRoom();
       checkSignal(signal);
-      return this.#carryOut(await makePlan());
+      return this.#carryOut(await makePlan(), signal);
     });
   }
 
@@ -267,7 +268,7 @@ export class Engine {
    */
   #shortOf(plan: Plan): number {
     const available = this.#available(plan.urgent === true);
-    if (blocksAtMost(plan, this.state.geometry.blockSize) <= available) return 0;
+    if (blocksAtMost(plan) <= available) return 0;
     const needed = blocksNeeded(this.state, this.pinned, plan);
     return needed <= available ? 0 : needed;
   }
@@ -319,10 +320,11 @@ export class Engine {
     }
   }
 
-  async #carryOut(plan: Plan): Promise<number> {
+  async #carryOut(plan: Plan, signal: AbortSignal | undefined): Promise<number> {
     this.health.checkWritable();
     const needed = this.#shortOf(plan);
     if (needed > 0) await this.makeSpace(needed, plan.urgent);
+    checkSignal(signal);
     return this.commitNow(plan);
   }
 
@@ -337,14 +339,15 @@ export class Engine {
       plan.committed?.();
       return this.state.lsn;
     }
+    checkImages(plan, this.state.geometry.blockSize);
     const data: SlotRun[] = [];
     let records: JournalRecord[];
     try {
       records = produceCommit(this.state, (emit) => emitRecords(this, plan, emit, data));
+      this.committer.add(records, data, holdsSubmitted(plan));
     } catch (cause) {
       throw this.health.tear("a change of the state", cause);
     }
-    this.committer.add(records, data, holdsSubmitted(plan));
     this.counters.commits++;
     this.counters.records += records.length;
     for (const run of data) this.counters.bytesWritten += run.count * this.state.geometry.blockSize;

@@ -16,7 +16,7 @@ import { Staging } from "./staging.ts";
 import { hostStatistics, type Statistics } from "./statistics.ts";
 import { Subvolume } from "./subvolume.ts";
 import { Transaction } from "./transaction.ts";
-import { checkWait, type WaitOptions } from "./wait.ts";
+import { checkWait, untilAborted, type WaitOptions } from "./wait.ts";
 
 /** One subvolume in {@link Host.list}. */
 export interface SubvolumeInfo {
@@ -160,19 +160,22 @@ export class Host implements AsyncDisposable {
   async delete(name: string, options: WaitOptions = {}): Promise<void> {
     await this.#change(options, (planner) => {
       const { id } = planner.delete(name);
-      planner.afterwards(() => {
-        this.#staging.invalidate(id, 0, Infinity);
-        this.#handles.delete(id);
-      });
+      planner.afterwards(() => this.#forget(id));
     });
+  }
+
+  /** A subvolume has been deleted. */
+  #forget(id: number): void {
+    this.#staging.invalidate(id, 0, Infinity);
+    this.#handles.delete(id);
   }
 
   /**
    * Carries out everything that `gather` calls on the transaction as one commit, durable when it
-   * resolves; all of it or nothing.
+   * resolves; all of it or nothing. What `gather` returns is waited for, whosever promise it is.
    */
   async transact(
-    gather: (transaction: Transaction) => void | Promise<void>,
+    gather: (transaction: Transaction) => void | PromiseLike<void>,
     options: WaitOptions = {},
   ): Promise<void> {
     checkWait(options);
@@ -180,11 +183,12 @@ export class Host implements AsyncDisposable {
     if (typeof gather !== "function") {
       throw new BlockspaceError("EINVAL", `transact() takes a function; given was ${show(gather)}`);
     }
-    const transaction = new Transaction(this.#engine, this.#staging);
+    const forget = (id: number): void => this.#forget(id);
+    const transaction = new Transaction(this.#engine, this.#staging, forget);
     try {
       // What gathers at once is ordered at once: nothing called after transact() comes before it.
-      const gathering = gather(transaction);
-      if (gathering instanceof Promise) await gathering;
+      const gathering: unknown = gather(transaction);
+      if (isThenable(gathering)) await untilAborted(gathering, options);
     } finally {
       transaction.end();
     }
@@ -196,7 +200,7 @@ export class Host implements AsyncDisposable {
   async flush(options: WaitOptions = {}): Promise<void> {
     this.#engine.checkOpen();
     checkWait(options);
-    await this.#engine.flush();
+    await untilAborted(this.#engine.flush(), options);
   }
 
   /**
@@ -225,8 +229,12 @@ export class Host implements AsyncDisposable {
   async checkpoint(options: WaitOptions = {}): Promise<void> {
     checkWait(options);
     this.#engine.checkWritable();
-    if (!this.#engine.sequencer.idle) await this.#engine.sequencer.settled();
-    await this.#engine.checkpointer.runAnew();
+    const { sequencer, checkpointer } = this.#engine;
+    const settled = sequencer.idle ? Promise.resolve() : sequencer.settled();
+    await untilAborted(
+      settled.then(() => checkpointer.runAnew()),
+      options,
+    );
   }
 
   /** Moves live blocks together, so that whole segments come free, and gives their space back. */
@@ -241,6 +249,9 @@ export class Host implements AsyncDisposable {
    * it is iterated are seen. With `within`, only what lies in that range, clipped to it.
    */
   diff(a: string, b: string, within?: ByteRange): Generator<ByteRange, void> {
+    if (within !== undefined && (typeof within !== "object" || within === null)) {
+      throw new BlockspaceError("EINVAL", `within is ${show(within)}; allowed is a byte range`);
+    }
     const from = within ? checkWhole("offset", within.offset) : 0;
     const length = within ? checkWhole("length", within.length) : Infinity;
     return this.#diff(this.get(a), this.get(b), from, from + length);
@@ -281,6 +292,7 @@ export class Host implements AsyncDisposable {
     const engine = this.#engine;
     try {
       await engine.stop();
+      await this.#staging.settled();
       if (engine.readOnly) return;
       const { failure } = engine.health;
       if (failure && engine.state.lsn > engine.committer.durableLsn) throw failure;
@@ -317,4 +329,14 @@ export class Host implements AsyncDisposable {
     this.#handles.set(id, handle);
     return handle;
   }
+}
+
+/** A promise of any maker: one of another realm, or of a library, is no instance of ours. */
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return (
+    (typeof value === "object" || typeof value === "function") &&
+    value !== null &&
+    "then" in value &&
+    typeof value.then === "function"
+  );
 }

@@ -2,6 +2,7 @@
  * What a call is going to change, worked out before anything changes: whole blocks to write, blocks
  * to allocate, records that need no space. A plan is carried out as one commit or not at all.
  */
+import { checkLength } from "../base/arguments.ts";
 import type { JournalRecord } from "../format/records.ts";
 import { nextExtent } from "../map/lookup.ts";
 import type { State } from "../replay/state.ts";
@@ -10,13 +11,16 @@ import { type Piece, pieces } from "./pieces.ts";
 
 /** About what one block of a write costs in records, at worst. */
 const RECORD_BYTES_PER_BLOCK = 28;
+/** What a record with a name takes beyond that, the name itself not counted. */
+const NAME_BYTES = 8;
 
 /** Whole blocks of data for consecutive vblocks. */
 export interface WriteChange {
   type: "write";
   subvolume: number;
   vblock: number;
-  /** A multiple of the block size; copied when the plan is carried out. */
+  count: number;
+  /** So many blocks; copied when the plan is carried out. */
   image: Uint8Array;
 }
 /** Unwritten blocks for the holes of a range. */
@@ -138,12 +142,9 @@ function newBlocks(run: { count: number; inPlace: number | null }, taken: Set<nu
 }
 
 /** New blocks that a plan needs at most; counted without a look at any map. */
-export function blocksAtMost({ changes }: Plan, blockSize: number): number {
+export function blocksAtMost({ changes }: Plan): number {
   let blocks = 0;
-  for (const change of changes) {
-    if (change.type === "write") blocks += change.image.length / blockSize;
-    else if (change.type === "allocate") blocks += change.count;
-  }
+  for (const change of changes) if (change.type !== "record") blocks += change.count;
   return blocks;
 }
 
@@ -155,10 +156,9 @@ export function blocksNeeded(state: State, pinned: ReadonlySet<number>, plan: Pl
   const taken = new Set<number>();
   for (const change of plan.changes) {
     if (change.type === "write") {
-      const count = change.image.length / state.geometry.blockSize;
       const runs = shares
-        ? [{ count, inPlace: null }]
-        : writeRuns(state, pinned, { ...change, count });
+        ? [{ count: change.count, inPlace: null }]
+        : writeRuns(state, pinned, change);
       for (const run of runs) blocks += newBlocks(run, taken);
     } else if (change.type === "allocate") {
       const { root } = state.catalogue.require(change.subvolume);
@@ -171,13 +171,22 @@ export function blocksNeeded(state: State, pinned: ReadonlySet<number>, plan: Pl
   return blocks;
 }
 
+/** Refuses data whose memory was taken away while its call waited; then nothing has changed. */
+export function checkImages({ changes }: Plan, blockSize: number): void {
+  for (const change of changes) {
+    if (change.type === "write") checkLength("data", change.image, change.count * blockSize);
+  }
+}
+
 /** About the bytes that the records of a plan take, at worst. */
 export function recordBytes(state: State, allocator: Allocator, plan: Plan): number {
   let blocks = plan.changes.length;
+  let names = 0;
   for (const change of plan.changes) {
-    if (change.type === "write") blocks += change.image.length / state.geometry.blockSize;
+    if (change.type === "write") blocks += change.count;
     else if (change.type === "allocate") blocks += allocationRuns(state, allocator, change);
     else if ("checksums" in change.record) blocks += change.record.count;
+    else if ("name" in change.record) names += NAME_BYTES + Buffer.byteLength(change.record.name);
   }
-  return blocks * RECORD_BYTES_PER_BLOCK;
+  return blocks * RECORD_BYTES_PER_BLOCK + names;
 }

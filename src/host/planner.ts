@@ -7,10 +7,11 @@
  * merges, and writes it whole.
  */
 import { BlockspaceError } from "../base/errors.ts";
-import { checkName } from "../base/arguments.ts";
+import { checkLength, checkName } from "../base/arguments.ts";
 import type { SubvolumeEntry } from "../format/checkpoint-values.ts";
 import { nextExtent } from "../map/lookup.ts";
 import type { State } from "../replay/state.ts";
+import { Draft } from "./draft.ts";
 import type { Engine } from "./engine.ts";
 import type { Plan, PlannedChange } from "./plan.ts";
 import { readBlocks } from "./reading.ts";
@@ -30,7 +31,7 @@ export function writableEntry(state: State, id: number): SubvolumeEntry {
 
 export class Planner {
   readonly #engine: Engine;
-  readonly #changes: PlannedChange[] = [];
+  readonly #draft: Draft;
   /** Names that the plan gives (an entry) or takes away (`null`). */
   readonly #names = new Map<string, SubvolumeEntry | null>();
   /** Subvolumes that the plan deletes. */
@@ -41,6 +42,7 @@ export class Planner {
 
   constructor(engine: Engine) {
     this.#engine = engine;
+    this.#draft = new Draft(engine.state.geometry.blockSize);
     this.#nextId = engine.state.catalogue.next;
   }
 
@@ -49,7 +51,7 @@ export class Planner {
     const committed = (): void => {
       for (const call of this.#after) call();
     };
-    return { changes: this.#changes, urgent: this.#urgent, committed };
+    return { changes: this.#draft.changes, urgent: this.#urgent, committed };
   }
 
   /** Called when the plan has been carried out. */
@@ -57,8 +59,8 @@ export class Planner {
     this.#after.push(call);
   }
 
-  add(...changes: PlannedChange[]): void {
-    this.#changes.push(...changes);
+  add(change: PlannedChange): void {
+    this.#draft.add(change);
   }
 
   /** The writable subvolume of an id at this point of the plan, or `ECLOSED` or `EROFS`. */
@@ -86,15 +88,15 @@ export class Planner {
 
   /**
    * Writes bytes; returns a promise only when a block must be read and merged. `data` is copied
-   * when the plan is carried out, and must stay as it is until then.
+   * when the plan is carried out, and must stay as it is until then; a later call of the same plan
+   * may write into it.
    */
   write(entry: SubvolumeEntry, offset: number, data: Uint8Array): void | Promise<void> {
     this.#urgent = false;
     if (data.length === 0) return undefined;
     const { blockSize } = this.#engine.state.geometry;
     if (offset % blockSize === 0 && data.length % blockSize === 0) {
-      const vblock = offset / blockSize;
-      this.add({ type: "write", subvolume: entry.id, vblock, image: data });
+      this.#addWrite(entry, offset / blockSize, data);
       return undefined;
     }
     return this.#writeMerged(entry, offset, data);
@@ -188,7 +190,7 @@ export class Planner {
   async #zeroPart(entry: SubvolumeEntry, offset: number, length: number): Promise<void> {
     const { blockSize } = this.#engine.state.geometry;
     const vblock = Math.floor(offset / blockSize);
-    const planned = this.#planned(entry.id, vblock);
+    const planned = this.#draft.contents(entry.id, vblock);
     const { nodes } = this.#engine.state;
     const extent = nextExtent(nodes, entry.root, vblock, vblock + 1);
     if (!planned && (!extent || extent.unwritten)) return;
@@ -200,12 +202,14 @@ export class Planner {
     const end = offset + data.length;
     const first = Math.floor(offset / blockSize);
     const last = Math.ceil(end / blockSize);
-    const bytes = (last - first) * blockSize;
-    const image = new Uint8Array(bytes);
     const at = offset - first * blockSize;
+    if (this.#draft.overwrite(entry.id, first, last - first, at, data)) return undefined;
+    const { length } = data;
+    const image = new Uint8Array((last - first) * blockSize);
     const finish = (): void => {
+      checkLength("data", data, length);
       image.set(data, at);
-      this.add({ type: "write", subvolume: entry.id, vblock: first, image });
+      this.#addWrite(entry, first, image);
     };
     const partial: number[] = [];
     if (at > 0) partial.push(first);
@@ -225,38 +229,23 @@ export class Planner {
     const { blockSize } = this.#engine.state.geometry;
     for (const vblock of partial) {
       const block =
-        this.#planned(entry.id, vblock) ??
+        this.#draft.contents(entry.id, vblock) ??
         (await readBlocks(this.#engine, entry, vblock, vblock + 1));
       image.set(block, (vblock - first) * blockSize);
     }
   }
 
-  /** What the plan itself makes of a block, if it touches it. */
-  #planned(subvolume: number, vblock: number): Uint8Array | undefined {
-    const { blockSize } = this.#engine.state.geometry;
-    for (let i = this.#changes.length - 1; i >= 0; i--) {
-      const change = this.#changes[i]!;
-      if (change.type === "write" && change.subvolume === subvolume) {
-        const at = (vblock - change.vblock) * blockSize;
-        if (at >= 0 && at < change.image.length) return change.image.subarray(at, at + blockSize);
-      } else if (change.type === "record" && change.record.type === "unmap") {
-        const { record } = change;
-        const inside = vblock >= record.vblock && vblock < record.vblock + record.count;
-        if (record.subvolume === subvolume && inside) return new Uint8Array(blockSize);
-      }
-    }
-    return undefined;
+  /** Whole blocks; what the plan writes twice takes space once. */
+  #addWrite({ id: subvolume }: SubvolumeEntry, vblock: number, image: Uint8Array): void {
+    const count = image.length / this.#engine.state.geometry.blockSize;
+    if (this.#draft.overwrite(subvolume, vblock, count, 0, image)) return;
+    this.add({ type: "write", subvolume, vblock, count, image });
   }
 
   #isMapped(entry: SubvolumeEntry, vblock: number, count: number): boolean {
     if (count <= 0) return false;
     const { nodes } = this.#engine.state;
     if (nextExtent(nodes, entry.root, vblock, vblock + count)) return true;
-    const { blockSize } = this.#engine.state.geometry;
-    return this.#changes.some((change) => {
-      if (change.type !== "write" || change.subvolume !== entry.id) return false;
-      const end = change.vblock + change.image.length / blockSize;
-      return change.vblock < vblock + count && end > vblock;
-    });
+    return this.#draft.writes(entry.id, vblock, count);
   }
 }

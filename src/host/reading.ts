@@ -3,7 +3,7 @@
  * the rest from the data device, and believe nothing whose checksum does not match (promise I6).
  */
 import { kMaxLength } from "node:buffer";
-import { checkRange } from "../base/arguments.ts";
+import { checkLength, checkRange } from "../base/arguments.ts";
 import { crc32 } from "../base/checksum.ts";
 import { BlockspaceError } from "../base/errors.ts";
 import { Slab } from "../base/slab.ts";
@@ -147,12 +147,15 @@ function readExtent(reading: Reading, at: number, pblock: number, count: number)
 }
 
 async function fetchAll(reading: Reading, fetches: readonly Fetch[]): Promise<void> {
+  const { length } = reading.image;
   let next = 0;
   const lane = async (): Promise<void> => {
     while (next < fetches.length) await fetchLater(reading, fetches[next++]!);
   };
   const lanes = Array.from({ length: Math.min(PARALLEL_READS, fetches.length) }, lane);
   const results = await Promise.allSettled(lanes);
+  // What was read into memory that is gone matches no checksum, and is no damage.
+  checkLength("target", reading.image, length);
   for (const result of results) if (result.status === "rejected") throw result.reason;
 }
 

@@ -40,8 +40,7 @@ function emitWrite(source: RecordSource, change: WriteChange, emit: Emit, data: 
   const { state, allocator, pending, pinned } = source;
   const { blockSize } = state.geometry;
   const { subvolume, image } = change;
-  const range = { subvolume, vblock: change.vblock, count: image.length / blockSize };
-  for (const run of writeRuns(state, pinned, range)) {
+  for (const run of writeRuns(state, pinned, change)) {
     let done = 0;
     while (done < run.count) {
       const vblock = run.vblock + done;

@@ -7,6 +7,7 @@
  * committed or given back, and preallocated ones that are mapped already (`unwritten`), which are
  * pinned: no ordinary write goes to them in place, and they are not reused while they are staged.
  */
+import { checkLength, checkSignal } from "../base/arguments.ts";
 import { BlockspaceError } from "../base/errors.ts";
 import { blockChecksums } from "../base/checksum.ts";
 import type { SubvolumeEntry } from "../format/checkpoint-values.ts";
@@ -48,10 +49,12 @@ export class Staging {
   }
 
   /** Sets blocks aside for a new cookie; waits for busy blocks to come free, or `ENOSPC`. */
-  async reserve(blocks: number): Promise<Cookie> {
+  async reserve(blocks: number, signal: AbortSignal | undefined): Promise<Cookie> {
     const { ledger } = this.#engine;
     return this.#engine.sequencer.run(async () => {
+      checkSignal(signal);
       if (blocks > ledger.free) await this.#engine.makeSpace(blocks);
+      checkSignal(signal);
       ledger.reserved += blocks;
       const cookie = new Cookie(blocks, (released) => this.#release(released));
       this.#cookies.add(cookie);
@@ -94,7 +97,12 @@ export class Staging {
   /**
    * Writes whole blocks to the start of a staged extent; to one block in the order of the calls.
    */
-  async submit(entry: SubvolumeEntry, iomap: Iomap, data: Uint8Array): Promise<void> {
+  async submit(
+    entry: SubvolumeEntry,
+    iomap: Iomap,
+    data: Uint8Array,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
     const { geometry } = this.#engine.state;
     const { blockSize } = geometry;
     const first = iomap.offset / blockSize;
@@ -117,7 +125,11 @@ export class Staging {
     const image = clipped(data, entry.size - iomap.offset);
     const sums = blockChecksums(image, blockSize);
     const before = new Set(blocks.flatMap((block) => block.writing ?? []));
-    const write = (): Promise<void> => this.#engine.writeData(image, blocks[0]!.pblock);
+    const write = (): Promise<void> => {
+      checkSignal(signal);
+      checkLength("data", image, count * blockSize);
+      return this.#engine.writeData(image, blocks[0]!.pblock);
+    };
     const writing = Promise.allSettled(before).then(write);
     for (const block of blocks) Object.assign(block, { checksum: undefined, writing });
     await this.#tracked(cookie, writing);
@@ -125,6 +137,11 @@ export class Staging {
       if (block.writing === writing)
         Object.assign(block, { checksum: sums[i]!, writing: undefined });
     });
+  }
+
+  /** Resolves when nothing that was submitted is on its way any more. */
+  async settled(): Promise<void> {
+    await Promise.allSettled([...this.#writes.values()].flatMap((writes) => [...writes]));
   }
 
   /** Plans the remapping of a staged range; refuses unless all of it is staged and submitted. */

@@ -3,33 +3,25 @@
  * engine for order, and leaves the rest to the planner (changes), `reading.ts` and the staging of
  * the two-phase path.
  */
-import { checkAligned, checkBytes, checkRange, checkWhole, show } from "../base/arguments.ts";
+import {
+  checkAligned,
+  checkBytes,
+  checkLength,
+  checkRange,
+  checkWhole,
+  show,
+} from "../base/arguments.ts";
 import { BlockspaceError } from "../base/errors.ts";
 import type { SubvolumeEntry } from "../format/checkpoint-values.ts";
-import { Cookie } from "../space/cookie.ts";
+import { checkCookie, type Cookie } from "../space/cookie.ts";
+import type { BlockSpace } from "./block-space.ts";
 import type { Engine } from "./engine.ts";
 import { type Iomap, iomapOf } from "./iomap.ts";
 import { firstPiece } from "./pieces.ts";
 import { Planner, writableEntry } from "./planner.ts";
 import { blocksToRead, fillBlocks, fillBlocksNow, readBlocks } from "./reading.ts";
 import type { CommitMode, Staging } from "./staging.ts";
-import { checkWait, type WaitOptions } from "./wait.ts";
-
-/** The five verbs of virtual block address space mapping (D. Chinner, 2018). */
-export interface BlockSpace {
-  reserve(allocCount: number, blockSize: number, options?: WaitOptions): Promise<Cookie>;
-  unreserve(cookie: Cookie): void;
-  allocate(cookie: Cookie, offset: number, count: number, options?: WaitOptions): Promise<Iomap>;
-  submit(iomap: Iomap, data: Uint8Array, options?: WaitOptions): Promise<void>;
-  commit(
-    cookie: Cookie,
-    offset: number,
-    count: number,
-    mode: CommitMode,
-    options?: WaitOptions & { durable?: boolean },
-  ): Promise<void>;
-  map(offset: number, count?: number): Iomap;
-}
+import { checkWait, untilAborted, type WaitOptions } from "./wait.ts";
 
 export class Subvolume implements BlockSpace {
   /** Never used again, also after the subvolume is deleted. */
@@ -75,7 +67,7 @@ export class Subvolume implements BlockSpace {
     const entry = this.#find();
     const { from, to } = blocksToRead(this.#engine, entry, offset, length);
     const blocks = readBlocks(this.#engine, entry, from, to);
-    const image = blocks instanceof Promise ? await blocks : blocks;
+    const image = blocks instanceof Promise ? await untilAborted(blocks, options) : blocks;
     const turn = image === blocks ? this.#engine.yieldNowAndThen() : undefined;
     if (turn) await turn;
     this.#countRead(length);
@@ -93,14 +85,20 @@ export class Subvolume implements BlockSpace {
     if (this.readNow(target, offset)) {
       const turn = this.#engine.yieldNowAndThen();
       if (turn) await turn;
-    } else if (this.#areWhole(offset, target.length)) {
+      return;
+    }
+    const { length } = target;
+    if (this.#areWhole(offset, length)) {
       await this.#settled(options);
+      checkLength("target", target, length);
       const entry = this.#find();
-      const { from } = blocksToRead(this.#engine, entry, offset, target.length);
+      const { from } = blocksToRead(this.#engine, entry, offset, length);
       await (fillBlocks(this.#engine, entry, from, target) ?? this.#engine.yieldNowAndThen());
-      this.#countRead(target.length);
+      this.#countRead(length);
     } else {
-      target.set(await this.read(offset, target.length, options));
+      const data = await this.read(offset, length, options);
+      checkLength("target", target, length);
+      target.set(data);
     }
   }
 
@@ -148,14 +146,16 @@ export class Subvolume implements BlockSpace {
 
   /**
    * Writes `data` at `offset` as one commit: visible when it resolves, durable after the next
-   * `flush`. The bytes must stay as they are until it resolves.
+   * `flush`. The bytes must stay as they are until it resolves. However long, it is held in memory
+   * as a whole until it is written: much data is best written in pieces of some MiB.
    *
    * @throws `ERANGE` beyond the size; `EROFS` for a snapshot; `ENOSPC`; `E2BIG`; `EIO`.
    */
   async write(offset: number, data: Uint8Array, options: WaitOptions = {}): Promise<void> {
-    checkBytes("data", data);
+    const { length } = checkBytes("data", data);
     await this.#change(options, (planner, entry) => {
-      checkRange(offset, data.length, entry.size, entry.name);
+      checkLength("data", data, length);
+      checkRange(offset, length, entry.size, entry.name);
       return planner.write(entry, offset, data);
     });
   }
@@ -171,13 +171,18 @@ export class Subvolume implements BlockSpace {
     const { length } = data;
     checkRange(offset, length, entry.size, entry.name);
     if (length === 0 || !this.#areWhole(offset, length)) return false;
-    const vblock = offset / engine.state.geometry.blockSize;
+    const { blockSize } = engine.state.geometry;
+    const vblock = offset / blockSize;
+    const count = length / blockSize;
     return engine.commitAtOnce({
-      changes: [{ type: "write", subvolume: entry.id, vblock, image: data }],
+      changes: [{ type: "write", subvolume: entry.id, vblock, count, image: data }],
     });
   }
 
-  /** Gives a range back: it reads as zeroes, to the byte, and its blocks come free. */
+  /**
+   * Gives a range back: it reads as zeroes, to the byte, and its blocks come free. Where the range
+   * ends within a block, that block is written: a new one, if a snapshot shares it (`ENOSPC`).
+   */
   async discard(offset: number, length: number, options: WaitOptions = {}): Promise<void> {
     await this.#change(options, (planner, entry) => {
       checkRange(offset, length, entry.size, entry.name);
@@ -219,7 +224,7 @@ export class Subvolume implements BlockSpace {
     this.#engine.checkOpen();
     this.#entry();
     checkWait(options);
-    await this.#engine.flush();
+    await untilAborted(this.#engine.flush(), options);
   }
 
   /** The first iomap of the range, clipped to it; `count` in bytes, to the end when left out. */
@@ -270,7 +275,8 @@ export class Subvolume implements BlockSpace {
     checkWhole("blockSize", blockSize, 1);
     checkAligned("blockSize", blockSize, own);
     const blocks = checkWhole("allocCount", allocCount, 1) * (blockSize / own);
-    return this.#staging.reserve(checkWhole("the reservation in blocks", blocks, 1));
+    checkWhole("the reservation in blocks", blocks, 1);
+    return this.#staging.reserve(blocks, options.signal);
   }
 
   /** The same as `cookie.put()`. */
@@ -295,6 +301,7 @@ export class Subvolume implements BlockSpace {
     checkWait(options);
     this.#engine.checkWritable();
     return this.#engine.sequencer.run(() => {
+      checkWait(options);
       const { entry, from, to } = this.#blockRange(offset, count);
       return this.#staging.allocate(cookie, entry, from, to);
     });
@@ -302,6 +309,7 @@ export class Subvolume implements BlockSpace {
 
   /**
    * Writes whole blocks to the start of a staged extent; only what was submitted can be committed.
+   * The bytes are not copied: if they change before it resolves, the block will not read (`EBADSUM`).
    */
   async submit(iomap: Iomap, data: Uint8Array, options: WaitOptions = {}): Promise<void> {
     checkWait(options);
@@ -319,7 +327,7 @@ export class Subvolume implements BlockSpace {
         `data has ${data.length} bytes; allowed are 1 block to ${iomap.length} bytes`,
       );
     }
-    await this.#staging.submit(this.#entry(), iomap, data);
+    await this.#staging.submit(this.#entry(), iomap, data, options.signal);
   }
 
   /**
@@ -389,9 +397,4 @@ export class Subvolume implements BlockSpace {
     checkRange(offset, count, blocks * blockSize, entry.name);
     return { entry, from: offset / blockSize, to: (offset + count) / blockSize };
   }
-}
-
-function checkCookie(cookie: unknown): Cookie {
-  if (cookie instanceof Cookie) return cookie;
-  throw new BlockspaceError("EINVAL", `the cookie is ${show(cookie)}; reserve() returns one`);
 }

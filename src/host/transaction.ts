@@ -16,13 +16,15 @@ type Step = (planner: Planner) => void | Promise<void>;
 export class Transaction {
   readonly #engine: Engine;
   readonly #staging: Staging;
+  readonly #forget: (id: number) => void;
   readonly #steps: Step[] = [];
   #ended = false;
 
-  /** @internal Transactions come from {@link Host.transact}. */
-  constructor(engine: Engine, staging: Staging) {
+  /** @internal Transactions come from {@link Host.transact}, which `forget`s what they delete. */
+  constructor(engine: Engine, staging: Staging, forget: (id: number) => void) {
     this.#engine = engine;
     this.#staging = staging;
+    this.#forget = forget;
   }
 
   /** As {@link Subvolume.write}; the data is copied. */
@@ -74,7 +76,7 @@ export class Transaction {
     checkName(name);
     this.#step((planner) => {
       const { id } = planner.delete(name);
-      planner.afterwards(() => this.#staging.invalidate(id, 0, Infinity));
+      planner.afterwards(() => this.#forget(id));
     });
   }
 

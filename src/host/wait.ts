@@ -1,12 +1,16 @@
 /**
  * The last argument of every method that can wait.
  */
-import { checkSignal, show } from "../base/arguments.ts";
+import { canceledBy, checkSignal, show } from "../base/arguments.ts";
 import { BlockspaceError } from "../base/errors.ts";
 
-/** Every method that can wait takes a signal; when it aborts, the call is refused (`ECANCELED`). */
+/**
+ * Every method that can wait takes a signal. When it aborts before the call has taken effect, the
+ * call is refused (`ECANCELED`) and nothing changes; what only waits, as a flush does, goes on
+ * without its caller.
+ */
 export interface WaitOptions {
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
 }
 
 /** Refuses options that are none (`EINVAL`), and a signal that has aborted (`ECANCELED`). */
@@ -19,4 +23,15 @@ export function checkWait(options: WaitOptions): void {
     throw new BlockspaceError("EINVAL", `signal is ${show(signal)}; allowed is an AbortSignal`);
   }
   checkSignal(signal);
+}
+
+/** As `work`, unless the signal aborts first; `work` goes on by itself then. */
+export function untilAborted<T>(work: PromiseLike<T>, { signal }: WaitOptions): PromiseLike<T> {
+  if (!signal) return work;
+  return new Promise<T>((resolve, reject) => {
+    const abort = (): void => reject(canceledBy(signal));
+    const end = (): void => signal.removeEventListener("abort", abort);
+    signal.addEventListener("abort", abort, { once: true });
+    work.then(resolve, reject).then(end, end);
+  });
 }

@@ -3,6 +3,7 @@
  * D. Chinner's virtual block address space mapping (2018). Whoever holds one may stage as many
  * blocks as it has left, and is never refused for want of space.
  */
+import { show } from "../base/arguments.ts";
 import { BlockspaceError } from "../base/errors.ts";
 
 export class Cookie implements Disposable {
@@ -52,4 +53,10 @@ export class Cookie implements Disposable {
   [Symbol.dispose](): void {
     if (this.#references > 0) this.put();
   }
+}
+
+/** A cookie, or `EINVAL`. */
+export function checkCookie(cookie: unknown): Cookie {
+  if (cookie instanceof Cookie) return cookie;
+  throw new BlockspaceError("EINVAL", `the cookie is ${show(cookie)}; reserve() returns one`);
 }

@@ -124,6 +124,17 @@ describe("point 2: put gives back", () => {
     await host.close();
   });
 
+  // It was refused with the failure of a write to a closed file, and the host was said to be broken.
+  it("close waits for every submission, those behind others too", async () => {
+    const { store, host, disk } = await start();
+    const cookie = await disk.reserve(4, B);
+    const iomap = await disk.allocate(cookie, 0, 4 * B);
+    const submissions = ["one", "two", "three"].map((text) => disk.submit(iomap, blocks(text, 4)));
+    await host.close();
+    await Promise.all(submissions);
+    await (await store.open()).close();
+  });
+
   it("a put too many is EINVAL and gives nothing back twice", async () => {
     const { host, disk } = await start();
     const cookie = await disk.reserve(10, B);

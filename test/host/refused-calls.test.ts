@@ -2,8 +2,19 @@
  * Calls that are refused whatever their numbers are: of the wrong type, to a snapshot, after close
  * or deletion, with a signal that aborted. Each has its code and changes nothing.
  */
+import { setImmediate } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
-import { type At, B, blocks, expectBytes, picture, refusal, start } from "./refusal.ts";
+import { MemoryStore } from "../support/memory-store.ts";
+import {
+  type At,
+  B,
+  blocks,
+  expectBytes,
+  expectConserved,
+  picture,
+  refusal,
+  start,
+} from "./refusal.ts";
 
 const any = (value: unknown): never => value as never;
 
@@ -31,6 +42,7 @@ describe("calls that are refused", () => {
     ["null for options", ({ disk }) => disk.write(0, blocks("y"), any(null)), "null"],
     ["text for options", ({ disk }) => disk.read(0, 1, any("x")), '"x"'],
     ["no signal", ({ host }) => host.flush({ signal: any(5) }), "5"],
+    ["diff within no range", ({ host }) => host.diff("disk", "snap", any(Number.NaN)), "NaN"],
     ["create without options", ({ host }) => host.create("new", any(undefined)), "undefined"],
     ["null for options of a snapshot", ({ host }) => host.snapshot("disk", "n", any(null)), "null"],
   ])("%s: EINVAL", async (_name, call, says) => {
@@ -183,6 +195,70 @@ describe("signals", () => {
       await at.host.close();
     },
   );
+
+  // All of these went on to their end, or for ever, whatever the signal said meanwhile.
+  it.each<[string, (at: At, signal: AbortSignal) => unknown]>([
+    [
+      "transact",
+      ({ host }, signal) => host.transact(() => new Promise<void>(() => {}), { signal }),
+    ],
+    [
+      "transact that has gathered something",
+      ({ host, disk }, signal) =>
+        host.transact(
+          async (tx) => {
+            tx.write(disk, 0, blocks("never"));
+            await setImmediate();
+          },
+          { signal },
+        ),
+    ],
+    ["reserve", ({ disk }, signal) => disk.reserve(1, B, { signal })],
+    ["allocate", ({ disk, cookie }, signal) => disk.allocate(cookie, 8 * B, B, { signal })],
+    ["flush", ({ disk }, signal) => disk.flush({ signal })],
+    ["flush of the host", ({ host }, signal) => host.flush({ signal })],
+    ["checkpoint", ({ host }, signal) => host.checkpoint({ signal })],
+    ["read", ({ disk }, signal) => disk.read(0, 4 * B, { signal })],
+    ["write", ({ disk }, signal) => disk.write(0, blocks("never"), { signal })],
+  ])("end the wait of %s, and nothing changes", async (_name, call) => {
+    const at = await start();
+    const { host, disk } = at;
+    const controller = new AbortController();
+    const before = host.statistics();
+    // It keeps the queue busy.
+    const busy = disk.write(15 * B + 3, Buffer.from("x"));
+    const ended = refusal(() => call(at, controller.signal));
+    const reason = new Error("enough");
+    controller.abort(reason);
+    expect(await ended).toMatchObject({ code: "ECANCELED", cause: reason });
+    await busy;
+    await host.flush();
+    expectBytes(await disk.read(0, 4 * B), blocks("x", 4));
+    const { lastLsn, reserved, staged } = host.statistics();
+    expect({ lastLsn, reserved, staged }).toEqual({
+      lastLsn: before.lastLsn + 1,
+      reserved: before.reserved,
+      staged: before.staged,
+    });
+    await host.close();
+  });
+
+  it("end a write that waits for space, and nothing is written", async () => {
+    const store = MemoryStore.create({ capacityBlocks: 64 });
+    const host = await store.open();
+    const disk = await host.create("disk", { size: 256 * B });
+    for (let i = 0; i < 50; i++) await disk.write(i * B, blocks(`x${i}`));
+    await disk.discard(0, 40 * B);
+    const controller = new AbortController();
+    const { signal } = controller;
+    const write = refusal(() => disk.write(0, blocks("never", 40), { signal }));
+    await Promise.resolve();
+    controller.abort();
+    expect(await write).toMatchObject({ code: "ECANCELED" });
+    expectBytes(await disk.read(0, 40 * B), Buffer.alloc(40 * B));
+    expectConserved(host);
+    await host.close();
+  });
 
   it("a write that waits its turn is taken back, and those around it are not", async () => {
     const { host, disk } = await start();

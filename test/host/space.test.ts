@@ -254,6 +254,28 @@ describe("I5: a full host", () => {
     await host.close();
   });
 
+  // Each small write of a transaction once took a block of its own.
+  it("a transaction that writes a preallocated block in many pieces takes that block", async () => {
+    const { host, disk } = await start();
+    await disk.preallocate(500 * B, 2 * B);
+    await fill(disk);
+    await host.transact((tx) => {
+      for (let i = 0; i < B; i += 8) tx.write(disk, 500 * B + i, Buffer.alloc(8, 65 + (i % 26)));
+      tx.write(disk, 501 * B, blocks("x"));
+      tx.write(disk, 501 * B + 7, Buffer.from("and"));
+      tx.write(disk, 501 * B, Buffer.from("first"));
+    });
+    const expected = blocks("x");
+    expected.write("and", 7);
+    expected.write("first", 0);
+    expectBytes(await disk.read(501 * B, B), expected);
+    for (let i = 0; i < B; i += 8) {
+      expectBytes(await disk.read(500 * B + i, 8), Buffer.alloc(8, 65 + (i % 26)));
+    }
+    expectConserved(host);
+    await host.close();
+  });
+
   it("a transaction that writes preallocated blocks twice is refused whole", async () => {
     const { host, disk } = await start();
     await disk.preallocate(500 * B, 10 * B);
@@ -263,7 +285,7 @@ describe("I5: a full host", () => {
     const twice = refusal(() =>
       host.transact((tx) => {
         tx.write(disk, 500 * B, blocks("x", 2));
-        tx.write(disk, 500 * B, blocks("y", 2));
+        tx.write(disk, 501 * B, blocks("y", 2));
       }),
     );
     expect(await twice).toMatchObject({ code: "ENOSPC" });

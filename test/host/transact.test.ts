@@ -2,8 +2,10 @@
  * Transactions: calls over several subvolumes as one commit, durable when it resolves, or nothing.
  */
 import { setImmediate } from "node:timers/promises";
+import { runInNewContext } from "node:vm";
 import { describe, expect, it } from "vitest";
 import type { Host } from "../../src/host/host.ts";
+import { MAX_COMMIT_BYTES } from "../../src/journal/journal.ts";
 import type { Subvolume } from "../../src/host/subvolume.ts";
 import type { Transaction } from "../../src/host/transaction.ts";
 import { seededNumbers } from "../device/scratch.ts";
@@ -177,6 +179,24 @@ describe("a transaction", () => {
     await host.close();
   });
 
+  // One of another realm, or of a library, was not waited for: half of it was committed.
+  it("waits for a promise of another realm", async () => {
+    const { host, disk, log } = await start();
+    const whenDone = runInNewContext("async (wait, call) => { await wait; call(); }") as (
+      wait: Promise<void>,
+      call: () => void,
+    ) => Promise<void>;
+    await host.transact((tx) => {
+      tx.write(disk, 0, blocks("table"));
+      const later = whenDone(setImmediate(), () => tx.write(log, 0, blocks("log")));
+      expect(later).not.toBeInstanceOf(Promise);
+      return later;
+    });
+    expectBytes(await disk.read(0, B), blocks("table"));
+    expectBytes(await log.read(0, B), blocks("log"));
+    await host.close();
+  });
+
   it("is ordered by its end: writes submitted while it gathers come before it", async () => {
     const { host, disk } = await start();
     await host.transact(async (tx) => {
@@ -267,10 +287,31 @@ describe("a transaction that is refused changes nothing", () => {
       "more than there is space for",
       "ENOSPC",
       (tx, { disk }) => {
-        for (let i = 0; i < 70; i++) tx.write(disk, 0, blocks("x", 16));
+        for (let i = 0; i < 70; i++) tx.write(disk, (i % 2) * B, blocks("x", 15));
       },
     ],
   ];
+
+  // The names were not counted: the host had changed its state when the frame was refused, and died.
+  it("more names than a commit may hold: E2BIG", async () => {
+    const { host, disk } = await start();
+    const name = (i: number): string => `${i % 2}`.repeat(255);
+    const renames = 1 + Math.ceil(MAX_COMMIT_BYTES / 255);
+    const before = await picture(host);
+    await host.rename("log", name(0));
+    const error = await refusal(() =>
+      host.transact((tx) => {
+        for (let i = 0; i < renames; i++) tx.rename(name(i), name(i + 1));
+      }),
+    );
+    expect(error.code).toBe("E2BIG");
+    await host.rename(name(0), "log");
+    const { lastLsn, ...after } = (await picture(host)) as { lastLsn: number };
+    expect({ ...after, lastLsn: lastLsn - 2 }).toEqual(before);
+    await disk.write(0, blocks("alive"));
+    await host.flush();
+    await host.close();
+  });
 
   it.each(cases)("%s: %s", async (_name, code, gather) => {
     const at = await start();

@@ -1,0 +1,105 @@
+/**
+ * The changes of a plan while it is made, and what they make of each block so far: in a transaction
+ * every call sees what the calls before it will have done. Found by block, since there may be many
+ * thousand calls.
+ */
+import type { PlannedChange } from "./plan.ts";
+
+interface Unmapping {
+  /** Its place among the changes. */
+  index: number;
+  subvolume: number;
+  vblock: number;
+  count: number;
+}
+
+export class Draft {
+  readonly changes: PlannedChange[] = [];
+  readonly #blockSize: number;
+  /** By subvolume, by vblock: the place of the last write to it among the changes. */
+  readonly #writes = new Map<number, Map<number, number>>();
+  readonly #unmappings: Unmapping[] = [];
+  /** Changes before this one are in the two above. */
+  #known = 0;
+  /** Behind the last record: what a write before it made may have been shared since. */
+  #open = 0;
+
+  constructor(blockSize: number) {
+    this.#blockSize = blockSize;
+  }
+
+  add(change: PlannedChange): void {
+    this.changes.push(change);
+    if (change.type === "record") this.#open = this.changes.length;
+  }
+
+  /** What the changes make of a block; nothing where they do not touch it. */
+  contents(subvolume: number, vblock: number): Uint8Array | undefined {
+    const index = this.#writeTo(subvolume, vblock);
+    const unmapping = this.#unmappings.findLast(
+      (one) =>
+        one.subvolume === subvolume && vblock >= one.vblock && vblock < one.vblock + one.count,
+    );
+    if (unmapping && unmapping.index > index) return new Uint8Array(this.#blockSize);
+    return index < 0 ? undefined : this.#image(index, vblock, 1);
+  }
+
+  /** Writes over blocks that are being written already, all by one change; `false` where not. */
+  overwrite(
+    subvolume: number,
+    vblock: number,
+    count: number,
+    at: number,
+    data: Uint8Array,
+  ): boolean {
+    const index = this.#writeTo(subvolume, vblock);
+    if (index < this.#open) return false;
+    const image = this.#image(index, vblock, count);
+    if (image.length < count * this.#blockSize) return false;
+    for (let i = 1; i < count; i++)
+      if (this.#writeTo(subvolume, vblock + i) !== index) return false;
+    image.set(data, at);
+    return true;
+  }
+
+  /** Some of these blocks are written. */
+  writes(subvolume: number, vblock: number, count: number): boolean {
+    this.#learn();
+    const written = this.#writes.get(subvolume);
+    if (!written) return false;
+    if (written.size < count) {
+      return [...written.keys()].some((one) => one >= vblock && one < vblock + count);
+    }
+    for (let i = 0; i < count; i++) if (written.has(vblock + i)) return true;
+    return false;
+  }
+
+  #image(index: number, vblock: number, count: number): Uint8Array {
+    const change = this.changes[index];
+    if (change?.type !== "write") return new Uint8Array();
+    const at = (vblock - change.vblock) * this.#blockSize;
+    return change.image.subarray(at, at + count * this.#blockSize);
+  }
+
+  /** The place of the last write to a block, or -1. */
+  #writeTo(subvolume: number, vblock: number): number {
+    this.#learn();
+    return this.#writes.get(subvolume)?.get(vblock) ?? -1;
+  }
+
+  #learn(): void {
+    for (; this.#known < this.changes.length; this.#known++) {
+      const change = this.changes[this.#known]!;
+      if (change.type === "write") this.#learnWrite(change.subvolume, change.vblock, change.count);
+      else if (change.type === "record" && change.record.type === "unmap") {
+        this.#unmappings.push({ index: this.#known, ...change.record });
+      }
+    }
+  }
+
+  #learnWrite(subvolume: number, vblock: number, count: number): void {
+    let written = this.#writes.get(subvolume);
+    if (!written) this.#writes.set(subvolume, (written = new Map()));
+    for (let i = 0; i < count; i++) written.set(vblock + i, this.#known);
+  }
+}
