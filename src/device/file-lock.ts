@@ -25,15 +25,31 @@ const { O_CREAT, O_NONBLOCK, O_RDONLY, O_RDWR } = fs.constants;
 /** Losing this often means that somebody replaces the file all the time. */
 const MAX_ATTEMPTS = 8;
 
+type Mode = "exclusive" | "shared";
+
 /** Takes the lock on the file at `path`, or throws `ELOCKED` at once. */
-export async function lockFile(
-  path: string,
-  mode: "exclusive" | "shared",
-  links: Links = "follow",
-): Promise<Lock> {
+export async function lockFile(path: string, mode: Mode, links: Links = "follow"): Promise<Lock> {
+  const creation = mode === "exclusive" ? O_CREAT : 0;
+  return lockWith(path, mode, creation | flagsFor(links));
+}
+
+/**
+ * The same for a data device that lies outside of its store, whose own lock says nothing to those
+ * who open a copy of the store. A block device needs none: it is opened exclusively. What is not
+ * there is for those to tell who open it.
+ */
+export async function lockDataFile(path: string, mode: Mode): Promise<Lock> {
+  const isFile = await stat(path).then(
+    (stats) => stats.isFile(),
+    () => false,
+  );
+  return isFile ? lockWith(path, mode, 0) : { release: async () => undefined };
+}
+
+async function lockWith(path: string, mode: Mode, flags: number): Promise<Lock> {
   try {
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
-      const fd = await openLocked(path, mode, links);
+      const fd = await openLocked(path, mode, flags);
       if (fd !== undefined) return new FileLock(fd, path);
     }
   } catch (error) {
@@ -63,15 +79,10 @@ class FileLock implements Lock {
 /**
  * The descriptor that holds the lock, or nothing when `path` no longer leads to the locked file.
  */
-async function openLocked(
-  path: string,
-  mode: "exclusive" | "shared",
-  links: Links,
-): Promise<number | undefined> {
+async function openLocked(path: string, mode: Mode, flags: number): Promise<number | undefined> {
   const shared = mode === "shared";
   // To open a FIFO would wait for its other end.
-  const flags = (shared ? O_RDONLY : O_RDWR | O_CREAT) | O_NONBLOCK | flagsFor(links);
-  const fd = await system.open(path, flags);
+  const fd = await system.open(path, (shared ? O_RDONLY : O_RDWR) | O_NONBLOCK | flags);
   let held = false;
   try {
     if (!(await system.fstat(fd)).isFile()) {

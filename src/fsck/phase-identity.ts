@@ -62,7 +62,7 @@ export async function checkIdentity(
 
 /** The locks that a host takes, on what is there of them; none is made. `none`: held already. */
 async function lockAll(
-  { directory }: StoreAccess,
+  { directory, lockDevice }: StoreAccess,
   names: ReadonlySet<string>,
   mode: "shared" | "exclusive" | "none",
 ): Promise<Lock> {
@@ -75,6 +75,7 @@ async function lockAll(
     for (const name of wanted) {
       if (mode !== "none" && names.has(name)) locks.push(await directory.lock(name, mode));
     }
+    if (mode !== "none" && lockDevice) locks.push(await lockDevice(mode));
     return { release };
   } catch (error) {
     await release();

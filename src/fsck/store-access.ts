@@ -7,9 +7,10 @@ import { BlockspaceError } from "../base/errors.ts";
 import { GiB } from "../base/units.ts";
 import type { OpenEnvironment } from "../checkpoint/environment.ts";
 import { dumpEnvironment } from "../checkpoint/lmdb-dump.ts";
-import type { Device, Directory } from "../device/device.ts";
+import type { Device, Directory, Lock } from "../device/device.ts";
 import { FileDevice } from "../device/file-device.ts";
 import { FileDirectory } from "../device/file-directory.ts";
+import { lockDataFile } from "../device/file-lock.ts";
 import { decodeKey } from "../format/checkpoint-key.ts";
 import { reasonOf } from "./findings.ts";
 import { Image } from "./image.ts";
@@ -32,6 +33,8 @@ export interface StoreAccess {
   symbolicLinks?(): Promise<string[]>;
   /** Opens a data device that lies elsewhere. */
   openDevice?: (mode: "read" | "write") => Promise<Device>;
+  /** Locks that device: a copy of the store may lead to it as well. */
+  lockDevice?: (mode: "exclusive" | "shared") => Promise<Lock>;
   /**
    * Reads an environment. Where a value is the same in `twin`, its bytes are those of the twin: two
    * checkpoints hold nearly the same, and take little more memory than one.
@@ -62,7 +65,7 @@ export function storeAccess(path: string, options: AccessOptions = {}): StoreAcc
   const { device } = options;
   return {
     directory,
-    ...(device === undefined ? {} : { openDevice: (mode) => FileDevice.open(device, mode) }),
+    ...(device === undefined ? {} : dataDevice(device)),
     symbolicLinks: () => linksIn(directory, device !== undefined),
     readEnvironment: (name, given = {}) => readLmdb(join(checkpoint.path, name), given),
     async openEnvironment(name, anew) {
@@ -81,6 +84,14 @@ export function storeAccess(path: string, options: AccessOptions = {}): StoreAcc
       if (bytes) await writeWhole(checkpoint.directory(name), DATA_FILE, bytes);
       await checkpoint.sync();
     },
+  };
+}
+
+/** Data that lies in a device of the caller's. */
+function dataDevice(path: string): Pick<StoreAccess, "openDevice" | "lockDevice"> {
+  return {
+    openDevice: (mode) => FileDevice.open(path, mode),
+    lockDevice: (mode) => lockDataFile(path, mode),
   };
 }
 

@@ -11,6 +11,7 @@ import { lmdbEnvironments } from "../checkpoint/lmdb-environment.ts";
 import type { Device } from "../device/device.ts";
 import { FileDevice } from "../device/file-device.ts";
 import { FileDirectory } from "../device/file-directory.ts";
+import { lockDataFile } from "../device/file-lock.ts";
 import { checkWritable, type Superblock } from "../format/superblock.ts";
 import { Journal } from "../journal/journal.ts";
 import { type Recovery, replay } from "../replay/replay.ts";
@@ -43,7 +44,7 @@ export interface OpenedHost {
 
 /** Opens a store in a directory of the file system. */
 export async function openHost(path: string, options: OpenHostOptions): Promise<OpenedHost> {
-  if (typeof path !== "string" || path === "") {
+  if (typeof path !== "string" || path === "" || path.includes("\0")) {
     throw new BlockspaceError("EINVAL", `the path is ${show(path)}; allowed is a directory's path`);
   }
   checkOptions(options);
@@ -51,11 +52,19 @@ export async function openHost(path: string, options: OpenHostOptions): Promise<
   const parts: StoreParts = {
     directory: new FileDirectory(resolve(path)),
     environments: (directory, readOnly) => lmdbEnvironments(directory.path, { readOnly }),
-    ...(device === undefined ? {} : { openDevice: (mode) => FileDevice.open(device, mode) }),
+    ...(device === undefined ? {} : dataDevice(device)),
   };
   return openStore(parts, options, async () =>
     newStoreLayout(options, await sizeOfDevice(options)),
   );
+}
+
+/** Data that lies in a device of the caller's. */
+function dataDevice(path: string): Pick<StoreParts, "openDevice" | "lockDevice"> {
+  return {
+    openDevice: (mode) => FileDevice.open(path, mode),
+    lockDevice: (mode) => lockDataFile(path, mode),
+  };
 }
 
 /** The size of the device that the caller names, if any: it must be there. */

@@ -24,9 +24,12 @@ export interface OpenHostOptions {
   capacity?: number;
   /** Unit of mapping in a new store: a power of two from 512 to 65536; 4096 unless given. */
   blockSize?: number;
-  /** A block device or file that holds the data in place of the store's own file. */
+  /**
+   * A block device or file that holds the data in place of the store's own file. For a new store
+   * its beginning must be zeroes (`EEXIST`).
+   */
   device?: string;
-  /** What the journal's files should take up; 128 MiB unless given. */
+  /** What the journal's files should take up; 128 MiB unless given, whatever was given before. */
   journalSize?: number;
   /** Memory for map nodes and segment records; 128 MiB unless given. */
   cacheSize?: number;
@@ -68,8 +71,9 @@ export function checkOptions(options: OpenHostOptions): void {
     throw new BlockspaceError("EINVAL", `${name} is ${show(value)}; allowed are true and false`);
   }
   for (const name of sizes) if (options[name] !== undefined) checkWhole(name, options[name], 1);
-  if (options.device !== undefined && typeof options.device !== "string") {
-    throw new BlockspaceError("EINVAL", `device is ${show(options.device)}; allowed is a path`);
+  const { device } = options;
+  if (device !== undefined && (typeof device !== "string" || device === "")) {
+    throw new BlockspaceError("EINVAL", `device is ${show(device)}; allowed is a path`);
   }
   if (options.create && options.readOnly) {
     throw new BlockspaceError("EINVAL", "create and readOnly exclude each other");

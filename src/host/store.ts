@@ -7,6 +7,7 @@
  * is recognised, by the uuid in the unfinished superblock, and made anew.
  */
 import { BlockspaceError, isBlockspaceError } from "../base/errors.ts";
+import { formatSize, KiB } from "../base/units.ts";
 import type { OpenEnvironment } from "../checkpoint/environment.ts";
 import type { Device, Directory, Lock } from "../device/device.ts";
 import {
@@ -27,6 +28,8 @@ export interface StoreParts {
   directory: Directory;
   /** Opens a data device that lies elsewhere; without it the store has a file of its own. */
   openDevice?: (mode: "read" | "write") => Promise<Device>;
+  /** Locks that device: a copy of the store may lead to it as well. */
+  lockDevice?: (mode: "exclusive" | "shared") => Promise<Lock>;
   environments: (directory: Directory, readOnly: boolean) => OpenEnvironment;
   world?: World;
   /** In place of what the options say of memory; may be less than they allow. */
@@ -34,7 +37,7 @@ export interface StoreParts {
 }
 
 /** For what needs no more of a store than where it is. */
-export type StorePlace = Pick<StoreParts, "directory">;
+export type StorePlace = Pick<StoreParts, "directory" | "lockDevice">;
 
 /** What a new store is made with. */
 export type NewStore = Omit<
@@ -48,6 +51,8 @@ export const DATA = "data";
 export const LOCK = "lock";
 const JOURNAL = "journal";
 const CHECKPOINT = "checkpoint";
+/** The superblock of btrfs, the furthest in, begins at 64 KiB. */
+const UNUSED_BYTES: number = 128 * KiB;
 
 export function journalDirectory(parts: StorePlace): Directory {
   return parts.directory.directory(JOURNAL);
@@ -61,19 +66,18 @@ export function checkpointDirectory(parts: StorePlace): Directory {
 export async function lockStore(parts: StorePlace, readOnly: boolean): Promise<Lock> {
   const { directory } = parts;
   const mode = readOnly ? "shared" : "exclusive";
-  const first = await directory.lock(LOCK, mode);
+  const locks: Lock[] = [];
+  const release = async (): Promise<void> => {
+    for (let lock = locks.pop(); lock; lock = locks.pop()) await lock.release();
+  };
   try {
-    if (!(await exists(parts))) return first;
+    locks.push(await directory.lock(LOCK, mode));
     // The second lock is on a file that nobody takes for rubbish: the store is dead without it.
-    const second = await directory.lock(SUPERBLOCK, mode);
-    return {
-      async release() {
-        await second.release();
-        await first.release();
-      },
-    };
+    if (await exists(parts)) locks.push(await directory.lock(SUPERBLOCK, mode));
+    if (parts.lockDevice) locks.push(await parts.lockDevice(mode));
+    return { release };
   } catch (error) {
-    await first.release();
+    await release();
     throw error;
   }
 }
@@ -185,7 +189,7 @@ async function labelData(parts: StoreParts, layout: NewStore, uuid: Uint8Array):
         { path: device.path },
       );
     }
-    await refuseOtherStore(device, uuid);
+    await refuseUsed(device, uuid);
     await device.write([encodeDataLabel(uuid)], 0);
     await device.flush();
   } finally {
@@ -193,13 +197,21 @@ async function labelData(parts: StoreParts, layout: NewStore, uuid: Uint8Array):
   }
 }
 
-async function refuseOtherStore(device: Device, own: Uint8Array): Promise<void> {
+/**
+ * Refuses a device that holds something: as another store's, or by its beginning, where file
+ * systems, partition tables and volume managers put what they are known by.
+ */
+async function refuseUsed(device: Device, own: Uint8Array): Promise<void> {
   const label = await readLabel(device);
-  if (!label || Buffer.compare(label, own) === 0) return;
+  if (label && Buffer.compare(label, own) === 0) return;
+  const beginning = new Uint8Array(Math.min(UNUSED_BYTES, device.size));
+  await device.read(beginning, 0);
+  if (!label && beginning.every((byte) => byte === 0)) return;
+  const what = label ? "belongs to another store" : "is not empty";
   throw new BlockspaceError(
     "EEXIST",
-    `${device.path} belongs to another store; overwrite its first ${DATA_LABEL_SIZE} bytes with ` +
-      "zeroes if it is no longer wanted",
+    `${device.path} ${what}; overwrite its first ${formatSize(UNUSED_BYTES)} with zeroes if that ` +
+      "is no longer wanted",
     { path: device.path },
   );
 }

@@ -1,7 +1,7 @@
 /** A host on real files with real LMDB: what it writes is there again, and space goes back. */
 import { execFileSync } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
-import { cp, readdir, rm, stat, truncate, writeFile } from "node:fs/promises";
+import { cp, readdir, readFile, rm, stat, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { Host } from "../../src/host/host.ts";
@@ -219,6 +219,22 @@ describe("a data device elsewhere", () => {
     const taken = await refusal(() => Host.open(other, { create: true, device }));
     expect(taken.code).toBe("EEXIST");
     await rm(other, { recursive: true, force: true });
+  });
+
+  // Somebody's file system lost its first block to a label.
+  it.each([0, 1080, 4086, 65_600, 131_071])("one with something at %i is refused", async (at) => {
+    const device = join(scratch(), "device");
+    const held = Buffer.alloc(MiB);
+    held[at] = 1;
+    await writeFile(device, held);
+    const path = join(scratch(), "store");
+    const error = await refusal(() => Host.open(path, { create: true, device }));
+    expect(error.code).toBe("EEXIST");
+    expect(error.message).toContain("128 KiB");
+    expect(Buffer.compare(await readFile(device), held)).toBe(0);
+    await truncate(device, 0);
+    await truncate(device, MiB);
+    await (await Host.open(path, { create: true, device, journalSize: 2 ** 16 })).close();
   });
 
   const loop = freeLoopDevice();

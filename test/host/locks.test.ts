@@ -4,9 +4,10 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { cp, readdir, readFile, rm, stat } from "node:fs/promises";
+import { cp, readdir, readFile, rm, stat, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
+import { check } from "../../src/fsck/index.ts";
 import { Host } from "../../src/host/host.ts";
 import { scratchDirectory } from "../device/scratch.ts";
 import { MemoryStore } from "../support/memory-store.ts";
@@ -47,6 +48,24 @@ describe("I8: one writer", () => {
     await host.create("disk", { size: B });
     await host.close();
     await (await Host.open(scratch())).close();
+  });
+
+  // The store's locks lie in the store: a copy of it has its own, and led to the same data.
+  it("a copy of the store with the same data device is refused: ELOCKED", async () => {
+    const [one, other, device] = ["one", "other", "device"].map((name) => join(scratch(), name));
+    await writeFile(device!, "");
+    await truncate(device!, 2 ** 23);
+    const made = await Host.open(one!, { create: true, device: device!, journalSize: 2 ** 16 });
+    await made.close();
+    await cp(one!, other!, { recursive: true });
+    const host = await Host.open(one!, { device: device! });
+    for (const readOnly of [false, true]) {
+      const error = await refusal(() => Host.open(other!, { device: device!, readOnly }));
+      expect(error).toMatchObject({ code: "ELOCKED", path: device });
+    }
+    expect((await check(other!, { device: device! })).failure?.code).toBe("ELOCKED");
+    await host.close();
+    await (await Host.open(other!, { device: device! })).close();
   });
 
   it("so is one in another process, and a killed one leaves no lock behind", async () => {
