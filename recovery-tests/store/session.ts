@@ -5,7 +5,7 @@
  * leave it. When a flush has resolved, everything before it is marked durable.
  */
 import { setImmediate as immediate } from "node:timers/promises";
-import { BlockspaceError, type Host, type Subvolume } from "blockspace";
+import { BlockspaceError, type Host, type Subvolume, type Transaction } from "blockspace";
 import type { SimulatedDisk, SimulatedHostOptions } from "blockspace/testing";
 import { killedAfter } from "./kill.ts";
 import { BLOCK, open, pattern, type Beginning } from "./geometry.ts";
@@ -335,26 +335,30 @@ export class Session {
   async #transact(step: Extract<Step, { do: "transact" }>): Promise<void> {
     const [one, other] = this.writable();
     if (one === undefined || other === undefined) return;
-    const data = pattern(step.salt, step.length);
-    // Into a block that the same transaction has written before.
-    const second = pattern(step.salt + 1, 40);
+    // Into blocks that the same transaction has written before: within one, and over the end of one.
+    const writes = [
+      { at: 0, data: pattern(step.salt, step.length) },
+      { at: 3, data: pattern(step.salt + 1, 40) },
+      { at: 1004, data: pattern(step.salt + 2, 40) },
+    ];
+    const last = { at: 7, data: pattern(step.salt + 3, 40) };
     const name = this.#newName();
     const after = new Map(this.model);
-    for (const volume of [one, other]) {
+    const write = (volume: string, { at, data }: (typeof writes)[number]): void => {
       const { bytes } = after.get(volume)!;
-      const written = put(bytes, 0, data.subarray(0, bytes.length));
-      const twice = put(written, 0, second.subarray(0, bytes.length));
-      after.set(volume, { readOnly: false, bytes: twice });
-    }
+      const part = data.subarray(0, Math.max(0, bytes.length - at));
+      if (part.length === 0) return;
+      after.set(volume, { readOnly: false, bytes: put(bytes, at, part) });
+      calls.push((tx) => tx.write(this.host.get(volume), at, part));
+    };
+    const calls: ((tx: Transaction) => void)[] = [];
+    for (const volume of [one, other]) for (const each of writes) write(volume, each);
     after.set(name, { ...after.get(one)!, readOnly: true });
+    calls.push((tx) => tx.snapshot(one, name));
+    write(one, last);
     await this.#change(after, () =>
       this.host.transact((tx) => {
-        for (const volume of [one, other]) {
-          const { size } = this.host.get(volume);
-          tx.write(this.host.get(volume), 0, data.subarray(0, size));
-          tx.write(this.host.get(volume), 0, second.subarray(0, size));
-        }
-        tx.snapshot(one, name);
+        for (const call of calls) call(tx);
       }),
     );
     this.mark({ durable: after });

@@ -53,7 +53,7 @@ export interface Replayed {
   commits: number;
   /** The state after that commit, with a closing record. */
   image: Image;
-  /** Blocks whose last contents may be nowhere but in the journal; without `keepData` they are all empty. */
+  /** Blocks that may be nowhere but in the journal; without `keepData` they are all empty. */
   restored: Map<number, Uint8Array>;
   /** How the journal ended; nothing when it is damaged. */
   end?: JournalEnd;

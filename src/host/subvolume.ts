@@ -309,7 +309,7 @@ export class Subvolume implements BlockSpace {
 
   /**
    * Writes whole blocks to the start of a staged extent; only what was submitted can be committed.
-   * The bytes are not copied: if they change before it resolves, the block will not read (`EBADSUM`).
+   * The bytes are not copied: if they change before it resolves, the block reads as `EBADSUM`.
    */
   async submit(iomap: Iomap, data: Uint8Array, options: WaitOptions = {}): Promise<void> {
     checkWait(options);

@@ -131,7 +131,7 @@ describe("point 2: put gives back", () => {
     const iomap = await disk.allocate(cookie, 0, 4 * B);
     const submissions = ["one", "two", "three"].map((text) => disk.submit(iomap, blocks(text, 4)));
     await host.close();
-    await Promise.all(submissions);
+    expect(await Promise.all(submissions)).toHaveLength(3);
     await (await store.open()).close();
   });
 

@@ -29,9 +29,16 @@ export const operationBugs: readonly PlantedBug[] = [
   {
     name: "merge-ignores-its-own-plan",
     file: PLANNER,
-    find: "const block = this.#planned(entry.id, vblock) ??\n                (await",
+    find: "const block = this.#draft.contents(entry.id, vblock) ??\n                (await",
     replace: "const block = (await",
     mistake: "a partial write in a transaction merges what was there before the transaction",
+  },
+  {
+    name: "write-into-what-a-snapshot-shares",
+    file: "host/draft.js",
+    find: "if (index < this.#open)",
+    replace: "if (index < 0)",
+    mistake: "a transaction's snapshot gets what is written behind it in the same transaction",
   },
   {
     name: "cut-off-bytes-come-back",

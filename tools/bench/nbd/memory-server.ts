@@ -8,7 +8,7 @@ import { NbdServer } from "blockspace/nbd";
 const NAME = "disk";
 const BLOCK_SIZE = 4096;
 
-/** As much of a host with one subvolume as the server asks for under fio; all at once, all durable. */
+/** As much of a host as the server asks for under fio; it does all at once, and all is durable. */
 function memoryHost(size: number): Host {
   const memory = new Uint8Array(size);
   const info = { id: 1, name: NAME, size, readOnly: false, source: null };
