@@ -1,12 +1,13 @@
 /** Rows 1 to 7: loss of power, in every way that it can come. */
 import { type CrashKind, crashKinds } from "blockspace/testing";
 import { type Case, crashRow, type Row } from "../row.ts";
-import { crashCheck, olderCheck, rottenCheck } from "../store/checks.ts";
+import { crashCheck, olderCheck, rottenCheck, secondCreationCheck } from "../store/checks.ts";
 import { type Beginning, usedStore, usedStoreFor } from "../store/geometry.ts";
 import type { Mark } from "../store/model.ts";
 import { rottenParts } from "../store/rotten-checkpoint.ts";
 import {
   cutShortSequence,
+  numbersFor,
   restartingSequence,
   rotatingSequence,
   sharedSequence,
@@ -46,6 +47,9 @@ const STATES_PER_WIDE = 1000;
 /** A rotten checkpoint hurts most where the journal has gone far since the one before. */
 const rottenSequences = [wideSequence, restartingSequence, rotatingSequence, restartingSequence];
 
+/** About as many as the creation of a store takes. */
+const CREATION_OPERATIONS = 32;
+
 const everyKind = Object.keys(crashKinds) as CrashKind[];
 
 export const crashRows: readonly Row[] = [
@@ -80,7 +84,12 @@ export const crashRows: readonly Row[] = [
         // Where space or memory is short, the journal goes round too slowly to make new files.
         return crashesOf(rotatingSequence(index), ["names"], 0, await usedStore());
       }
-      const check = crashCheck("creation", shortSequence(index));
+      const steps = shortSequence(index);
+      // Every other creation is the second one: the process of the first was killed.
+      const check =
+        index % 8 === 0
+          ? crashCheck("creation", steps)
+          : secondCreationCheck(steps, numbersFor(`creation ${index}`)(CREATION_OPERATIONS));
       return { check, options: { model: { kinds: everyKind } } };
     },
   ),

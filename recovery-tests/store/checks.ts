@@ -11,6 +11,7 @@ import {
 } from "blockspace/testing";
 import { BLOCK, type Beginning, open, pattern } from "./geometry.ts";
 import { runDespiteFaults } from "./despite-faults.ts";
+import { killedAfter } from "./kill.ts";
 import {
   allowedAfter,
   everBegun,
@@ -42,6 +43,26 @@ export function crashCheck(
     workload: async (disk, given) => (await Session.begin(disk, beginning)).runAll(given),
     recover: (disk) => recover(disk),
     oracle: (found, moment) => expectAllowed(found, moment, beginning),
+  };
+}
+
+/**
+ * The same for a store whose maker was killed after so many operations, and which somebody else has
+ * opened, or made, before the power goes: what the first one wrote is there and hardly durable.
+ */
+export function secondCreationCheck(
+  steps: readonly Step[],
+  after: number,
+): CrashCheck<Found | undefined, Step> {
+  return {
+    ...crashCheck("second creation", steps),
+    workload: async (disk, given) => {
+      disk.mark({ candidate: new Map() });
+      let isDead = false;
+      const victim = { after, isDead: () => isDead, die: () => void (isDead = true) };
+      await killedAfter(disk, victim, async () => void (await open(disk, { create: true })));
+      await (await Session.begin(disk)).runAll(given);
+    },
   };
 }
 

@@ -80,8 +80,9 @@ export interface Directory {
   /** A directory inside this one; it need not exist yet. */
   directory(name: string): Directory;
   /**
-   * Creates this directory (and its parents), if it is not there; the new names are durable when it
-   * resolves, since the topmost directory has none above it that its caller could sync.
+   * Creates this directory (and its parents), if it is not there. When it resolves the names are
+   * durable, since the topmost directory has none above it that its caller could sync; that of a
+   * directory which was there as well, for a killed process may have made it a moment ago.
    */
   ensure(): Promise<void>;
   /**

@@ -4,7 +4,7 @@
  * A name is durable only when the directory itself has been synced (`fsync` on its descriptor):
  * a file that was flushed can still be lost with its name.
  */
-import { lstat, mkdir, readdir, rename, unlink } from "node:fs/promises";
+import { lstat, mkdir, readdir, rename, stat, unlink } from "node:fs/promises";
 import fs from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import type { CreateOptions, Device, Directory, Lock } from "./device.ts";
@@ -90,15 +90,10 @@ export class FileDirectory implements Directory {
 
   async ensure(): Promise<void> {
     await this.#refuseLink();
-    let topmost: string | undefined;
     try {
-      topmost = await mkdir(this.path, { recursive: true });
+      await makeDurably(this.path);
     } catch (error) {
       throw entryError("creation", this.path, error);
-    }
-    if (topmost === undefined) return;
-    for (let path = this.path; path.length >= topmost.length; path = dirname(path)) {
-      await syncDirectory(dirname(path));
     }
   }
 
@@ -118,13 +113,56 @@ export class FileDirectory implements Directory {
 
 async function syncDirectory(path: string): Promise<void> {
   try {
-    const fd = await system.open(path, O_RDONLY | O_DIRECTORY);
-    try {
-      await system.fsync(fd);
-    } finally {
-      await system.close(fd);
-    }
+    await syncEntries(path);
   } catch (error) {
     throw entryError("sync", path, error);
+  }
+}
+
+async function syncEntries(path: string): Promise<void> {
+  const fd = await system.open(path, O_RDONLY | O_DIRECTORY);
+  try {
+    await system.fsync(fd);
+  } finally {
+    await system.close(fd);
+  }
+}
+
+/**
+ * A directory is made when the name of the one above is durable. So whatever a killed process has
+ * left, only the name of the last one that is there may not be.
+ */
+async function makeDurably(path: string): Promise<void> {
+  if (await isDirectory(path)) return syncNameOf(path);
+  if (path !== dirname(path)) await makeDurably(dirname(path));
+  // Somebody else may be making it as well.
+  await mkdir(path).catch(async (error: unknown) => {
+    if (!(await isDirectory(path))) throw error;
+  });
+  await syncDirectory(dirname(path));
+}
+
+async function isDirectory(path: string): Promise<boolean> {
+  try {
+    return (await stat(path)).isDirectory();
+  } catch (error) {
+    if (isMissing(error)) return false;
+    throw error;
+  }
+}
+
+/**
+ * What says that the name of a directory is not ours to make durable: it lies in one that we may
+ * not read, as where somebody else has made it for us; or it is where a device is mounted, on a
+ * file system that cannot be written or knows no sync.
+ */
+const beyondUs: ReadonlySet<unknown> = new Set(["EACCES", "EPERM", "EINVAL", "EROFS"]);
+
+/** For a directory that was there. By `..`, since its path may end in a link to it. */
+async function syncNameOf(path: string): Promise<void> {
+  try {
+    await syncEntries(`${path}/..`);
+  } catch (error) {
+    if (!beyondUs.has(codeOf(error))) throw entryError("sync", dirname(path), error);
   }
 }

@@ -29,6 +29,7 @@ import {
   openData,
   prepareDirectory,
   readSuperblock,
+  secureNames,
   type StoreParts,
 } from "./store.ts";
 import { realWorld } from "./world.ts";
@@ -104,7 +105,10 @@ export async function openStore(
     }
     const superblock = await readSuperblock(parts);
     checkAgainst(superblock, options);
-    if (!readOnly) checkWritable(superblock);
+    if (!readOnly) {
+      checkWritable(superblock);
+      await secureNames(parts);
+    }
     const device = await openData(parts, superblock, readOnly ? "read" : "write");
     closers.push(() => device.close());
     const engine = await startEngine({

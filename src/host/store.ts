@@ -102,7 +102,19 @@ export async function prepareDirectory(parts: StoreParts): Promise<void> {
   await directory.ensure();
 }
 
-/** Makes a store in a directory that is locked and has none. */
+/**
+ * Makes the names of a store durable: its own, and those in it. On every opening, since a process
+ * that was killed while it made the store may have left them as no more than the system knows.
+ */
+export async function secureNames({ directory }: StorePlace): Promise<void> {
+  await directory.ensure();
+  await directory.sync();
+}
+
+/**
+ * Makes a store in a directory that is locked and has none. Its last name is made durable by
+ * {@link secureNames}.
+ */
 export async function createStore(parts: StoreParts, layout: NewStore): Promise<void> {
   const { directory } = parts;
   const { journalSize, ...geometry } = layout;
@@ -130,7 +142,6 @@ export async function createStore(parts: StoreParts, layout: NewStore): Promise<
   await checkpointDirectory(parts).ensure();
   await directory.sync();
   await directory.rename(UNFINISHED, SUPERBLOCK);
-  await directory.sync();
 }
 
 /** A checkpoint is only ever written to a finished store: one that lost its superblock. */

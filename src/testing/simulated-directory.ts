@@ -2,6 +2,7 @@
  * The {@link Directory} face of a simulated disk: what a store opens instead of a directory of
  * files. Locks are those of the running process: neither a crash nor a kill takes them along.
  */
+import { dirname, resolve } from "node:path/posix";
 import { BlockspaceError } from "../base/errors.ts";
 import type { CreateOptions, Directory, Lock } from "../device/device.ts";
 import { entryError, ioError } from "../device/medium-error.ts";
@@ -54,13 +55,7 @@ export class SimulatedDirectory implements Directory {
   }
 
   async ensure(): Promise<void> {
-    const names = this.path.split("/").filter((part) => part !== "");
-    for (let depth = 1; depth <= names.length; depth++) {
-      const path = `/${names.slice(0, depth).join("/")}`;
-      const found = this.disk.find(path);
-      if (found?.is === "file") throw ioError("creation", { path }, new Error(`${path} is a file`));
-      if (!found) await this.#make(path, `/${names.slice(0, depth - 1).join("/")}`);
-    }
+    await this.#makeDurably(resolve("/", this.path));
   }
 
   async lock(name: string, mode: "exclusive" | "shared"): Promise<Lock> {
@@ -88,8 +83,16 @@ export class SimulatedDirectory implements Directory {
     };
   }
 
-  async #make(path: string, above: string): Promise<void> {
-    await this.#settled("create", path, () => this.disk.createFolder(path));
+  /** Each when the name of the one above is durable, and its own name if it was there already. */
+  async #makeDurably(path: string): Promise<void> {
+    if (path === "/") return;
+    const above = dirname(path);
+    const found = this.disk.find(path);
+    if (found?.is === "file") throw ioError("creation", { path }, new Error(`${path} is a file`));
+    if (!found) {
+      await this.#makeDurably(above);
+      await this.#settled("create", path, () => this.disk.createFolder(path));
+    }
     await this.#settled("sync", above, () => this.disk.syncFolder(above));
   }
 

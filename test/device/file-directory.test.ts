@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import fs from "node:fs";
-import { rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, readdir, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import * as extensions from "fs-native-extensions";
@@ -47,21 +47,78 @@ describe("a directory of files", () => {
     expect(closed).toHaveBeenCalledTimes(1);
   });
 
-  it("syncs its own descriptor, and the parents of what it makes", async () => {
+  const inode = async (path: string): Promise<number> => (await stat(path)).ino;
+
+  /** The directories that are synced from here on. */
+  function watchSyncs(): number[] {
     const synced: number[] = [];
     const real = fs.fsync;
     vi.spyOn(fs, "fsync").mockImplementation((fd: number, callback: fs.NoParamCallback) => {
       synced.push(fs.fstatSync(fd).ino);
       real(fd, callback);
     });
+    return synced;
+  }
+
+  it("syncs its own descriptor, and the parents of what it makes from the top down", async () => {
+    const synced = watchSyncs();
     const inner = new FileDirectory(join(scratch(), "outer", "inner"));
     await inner.ensure();
-    const inode = async (path: string): Promise<number> => (await stat(path)).ino;
-    expect(synced).toEqual([await inode(dirname(inner.path)), await inode(scratch())]);
+    const parents = [dirname(scratch()), scratch(), dirname(inner.path)];
+    expect(synced).toEqual(await Promise.all(parents.map(inode)));
     await inner.sync();
-    expect(synced.slice(2)).toEqual([await inode(inner.path)]);
-    await inner.ensure();
-    expect(synced.length).toBe(3);
+    expect(synced.slice(3)).toEqual([await inode(inner.path)]);
+  });
+
+  it("makes no directory before the name of the one above is durable", async () => {
+    const failure = Object.assign(new Error("EIO: i/o error, fsync"), { code: "EIO" });
+    const real = fs.fsync;
+    vi.spyOn(fs, "fsync")
+      .mockImplementationOnce((fd, callback) => real(fd, callback))
+      .mockImplementationOnce((_fd, callback) => callback(failure));
+    const inner = new FileDirectory(join(scratch(), "outer", "inner"));
+    await expect(inner.ensure()).rejects.toMatchObject({ path: scratch(), cause: failure });
+    expect(await readdir(join(scratch(), "outer"))).toEqual([]);
+  });
+
+  it("syncs the name of one that is there: a killed process may have made it", async () => {
+    const path = join(scratch(), "there");
+    await mkdir(path);
+    const synced = watchSyncs();
+    await new FileDirectory(path).ensure();
+    expect(synced).toEqual([await inode(scratch())]);
+  });
+
+  it("syncs the name of the directory, not of a link to it", async () => {
+    await mkdir(join(scratch(), "elsewhere", "store"), { recursive: true });
+    await symlink(join(scratch(), "elsewhere", "store"), join(scratch(), "link"));
+    const synced = watchSyncs();
+    await new FileDirectory(join(scratch(), "link")).ensure();
+    expect(synced).toEqual([await inode(join(scratch(), "elsewhere"))]);
+  });
+
+  it.each([
+    ["open", "EACCES"],
+    ["open", "EPERM"],
+    ["fsync", "EINVAL"],
+    ["fsync", "EROFS"],
+  ] as const)("takes one that is there, though %s of its parent says %s", async (call, code) => {
+    const spy = vi
+      .spyOn(fs, call)
+      .mockImplementationOnce((...all: unknown[]) =>
+        (all.at(-1) as (error: Error) => void)(Object.assign(new Error(code), { code })),
+      );
+    await new FileDirectory(scratch()).ensure();
+    expect(spy).toHaveBeenCalledTimes(1);
+  });
+
+  it.each(["open", "fsync"] as const)("is told when %s of its parent fails", async (call) => {
+    const failure = Object.assign(new Error("EIO: i/o error"), { code: "EIO" });
+    vi.spyOn(fs, call).mockImplementationOnce((...all: unknown[]) =>
+      (all.at(-1) as (error: Error) => void)(failure),
+    );
+    const refusal = { code: "EIO", path: dirname(scratch()), cause: failure };
+    await expect(new FileDirectory(scratch()).ensure()).rejects.toMatchObject(refusal);
   });
 
   it("says what failed, and keeps the cause, when a sync fails", async () => {

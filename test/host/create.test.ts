@@ -2,12 +2,15 @@
  * Creation of a store: all of it or nothing, wherever a crash or a failure comes; and what it
  * refuses to take for an empty place.
  */
+import fs from "node:fs";
 import { mkdir, readdir, readFile, rename, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { isBlockspaceError } from "../../src/base/errors.ts";
 import { MemoryEnvironments } from "../../src/checkpoint/memory-environment.ts";
 import { SimulatedTree } from "../support/simulated-tree.ts";
+import { openSimulatedHost } from "../../src/testing-store/simulated-host.ts";
+import { SimulatedDisk } from "../../src/testing/disk.ts";
 import type { OnOperation } from "../../src/testing/operation.ts";
 import { Host } from "../../src/host/host.ts";
 import { openStore } from "../../src/host/open.ts";
@@ -91,6 +94,72 @@ describe("a crash at every operation of a creation", () => {
       }
       await expectUsable(await store.open());
     }
+  });
+});
+
+describe("a kill at every operation of a creation, another process, then loss of power", () => {
+  const path = "/srv/stores/store";
+  const small = { capacity: 64 * 4096, journalSize: 2 ** 16, path };
+
+  /** The disk as a process leaves it that is killed before one operation or the other. */
+  async function killedMakers(): Promise<SimulatedDisk[]> {
+    const moments: SimulatedDisk[] = [];
+    const disk: SimulatedDisk = new SimulatedDisk({
+      onOperation: ({ kind }) => {
+        if (kind !== "read") moments.push(disk.killed());
+      },
+    });
+    const host = await openSimulatedHost(disk, { ...small, create: true });
+    moments.push(disk.killed());
+    await host.close();
+    return moments;
+  }
+
+  it("loses nothing that the other process has acknowledged (I1)", async () => {
+    const moments = await killedMakers();
+    expect(moments.length).toBeGreaterThan(30);
+    for (const disk of moments) {
+      const host = await openSimulatedHost(disk, { ...small, create: true });
+      const volume = await host.create("disk", { size: 8 * B });
+      await volume.write(0, blocks("x", 8));
+      await host.flush();
+      const after = await openSimulatedHost(
+        disk.crash(() => 0),
+        small,
+      );
+      expectBytes(await after.get("disk").read(0, 8 * B), blocks("x", 8));
+    }
+  });
+});
+
+describe("the names of a store that is there", () => {
+  const scratch = scratchDirectory();
+  afterEach(() => vi.restoreAllMocks());
+
+  /** The directories that are synced meanwhile. */
+  async function syncedIn(work: () => Promise<void>): Promise<Set<bigint>> {
+    const synced = new Set<bigint>();
+    const real = fs.fsync;
+    const spy = vi.spyOn(fs, "fsync").mockImplementation((fd, callback) => {
+      const stats = fs.fstatSync(fd, { bigint: true });
+      if (stats.isDirectory()) synced.add(stats.ino);
+      real(fd, callback);
+    });
+    await work();
+    spy.mockRestore();
+    return synced;
+  }
+
+  it("are synced by whoever opens it to write, and by nobody else", async () => {
+    const path = join(scratch(), "store");
+    const open = async (readOnly: boolean): Promise<void> =>
+      (await Host.open(path, { readOnly })).close();
+    await (await Host.open(path, { create: true, capacity: 2 ** 22 })).close();
+    const names = await Promise.all(
+      [path, scratch()].map(async (place) => (await stat(place, { bigint: true })).ino),
+    );
+    expect(await syncedIn(() => open(false))).toEqual(new Set(names));
+    expect(await syncedIn(() => open(true))).toEqual(new Set());
   });
 });
 

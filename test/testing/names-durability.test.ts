@@ -202,6 +202,18 @@ describe("what a sync covers, through the face of a directory", () => {
     await ensuring;
     expect(durable(disk)).toEqual({ ...files, "x/": "", "x/y/": "" });
   });
+
+  it("is a folder that was there, and whose maker was killed, when it is ensured", async () => {
+    disk.createFolder("/x");
+    await directory.directory("x").ensure();
+    expect(durable(disk)).toEqual({ ...files, "x/": "" });
+  });
+
+  it("is the folder above one that is made, too", async () => {
+    disk.createFolder("/x");
+    await directory.directory("x").directory("y").ensure();
+    expect(durable(disk)).toEqual({ ...files, "x/": "", "x/y/": "" });
+  });
 });
 
 describe("a simulated disk", () => {

@@ -48,6 +48,7 @@ describe("the hook of a simulated disk", () => {
     await (await tree.lock("lock", "exclusive")).release();
     const path = "/store/inner/file";
     expect(log).toEqual([
+      { kind: "sync", path: "/" },
       { kind: "create", path: "/store/inner" },
       { kind: "sync", path: "/store" },
       { kind: "create", path, length: 100 },
@@ -104,7 +105,9 @@ describe("the hook of a simulated disk", () => {
     await expect(tree.rename("file", "b")).rejects.toMatchObject(at("/store/file"));
     const creation = tree.create("file", { size: 1, layout: "sparse" });
     await expect(creation).rejects.toMatchObject(at("/store/file"));
-    await expect(tree.directory("inner").ensure()).rejects.toMatchObject(at("/store/inner"));
+    await expect(tree.directory("inner").ensure()).rejects.toMatchObject(at("/"));
+    const other = new SimulatedDirectory(tree.disk, "/other");
+    await expect(other.ensure()).rejects.toMatchObject(at("/other"));
     await expect(tree.lock("lock", "exclusive")).rejects.toMatchObject(at("/store/lock"));
     await expect(tree.sync()).rejects.toMatchObject(at("/store"));
     delete fault.error;

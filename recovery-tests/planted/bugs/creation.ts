@@ -14,9 +14,17 @@ export const creationBugs: readonly PlantedBug[] = [
   {
     name: "superblock-name-not-synced",
     file: STORE,
-    find: "await directory.rename(UNFINISHED, SUPERBLOCK);\n    await directory.sync();",
-    replace: "await directory.rename(UNFINISHED, SUPERBLOCK);",
+    find: "await directory.ensure();\n    await directory.sync();",
+    replace: "await directory.ensure();",
     mistake: "the directory is not synced after the superblock got its name",
+  },
+  {
+    name: "names-secured-by-the-maker-alone",
+    file: "host/open.js",
+    find: "await secureNames(parts);",
+    replace: "if (newStore)\n                await secureNames(parts);",
+    mistake: "who finds a store does not sync the names that a killed process has left",
+    first: 5,
   },
   {
     name: "data-label-not-flushed",
