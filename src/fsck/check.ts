@@ -165,9 +165,10 @@ class CheckRun {
     const findings = this.#findings;
     const report = findings.report();
     const identity = await this.#phase(0, () => this.#identity(lockMode));
-    if (identity.interrupted || identity.isElsewhere || !identity.names.has("superblock")) return;
+    const { superblock: file } = identity;
+    if (identity.interrupted || identity.isElsewhere || file === undefined) return;
     const start = await this.#phase(1, async () => {
-      const superblock = await checkSuperblock(access, report);
+      const superblock = await checkSuperblock(access, file, report);
       const device = superblock && (await checkDataDevice(access, superblock, report));
       if (device) this.#closers.push(() => device.close());
       return { superblock, device };

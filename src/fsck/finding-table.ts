@@ -15,7 +15,7 @@
 export type Severity = "leak" | "damage" | "fatal";
 
 export type FindingId =
-  | `I00${1 | 2 | 3 | 4 | 5}`
+  | `I00${1 | 2 | 3 | 4 | 5 | 6}`
   | `S00${1 | 2 | 3 | 4 | 5 | 6 | 7 | 8}`
   | `J00${1 | 2 | 3 | 4 | 5 | 6 | 7}`
   | `C00${1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9}`
@@ -56,6 +56,7 @@ export const findingTable: Readonly<Record<FindingId, FindingKind>> = {
   I003: kind(damage, "I2", "a repair in place was cut short", "roll it back and repeat it"),
   I004: kind(leak, "I2", "the remains of an unfinished creation", "remove them"),
   I005: kind(fatal, "I6", "a symbolic link in the place of a file", byHand),
+  I006: kind(damage, "I1", "the superblock has lost its name", "give it its name"),
 
   S001: kind(damage, "I6", "a slot of the superblock is damaged", "copy the other slot"),
   S002: kind(fatal, "I6", "both slots of the superblock are damaged", keep),

@@ -23,6 +23,8 @@ const MAX_SEGMENTS: number = 2 ** 24;
 /** What is in the directory of a store. */
 export interface Identity {
   names: ReadonlySet<string>;
+  /** The file that is the superblock, whatever its name. */
+  superblock: string | undefined;
   /** A repair in place was cut short. */
   interrupted: boolean;
   /** Some of it is not in the directory at all, but wherever links lead, and is not looked at. */
@@ -49,15 +51,44 @@ export async function checkIdentity(
   }
   const isElsewhere = links.size > 0;
   const lock = await lockAll(access, without(names, links), mode);
+  const superblock = await superblockIn(access, without(names, links));
   const interrupted = !names.has(SUPERBLOCK) && names.has(SUPERBLOCK_AWAY);
   if (interrupted) report("I003", "a repair in place was cut short", { file: SUPERBLOCK_AWAY });
-  else if (!names.has(SUPERBLOCK)) {
+  else if (superblock === undefined) {
     report("I001", "the superblock is missing", { file: SUPERBLOCK });
+  } else if (superblock !== SUPERBLOCK) {
+    report("I006", `the superblock still has the name ${superblock}`, { file: superblock });
   } else if (!names.has(LOCK)) report("I002", "the lock file is missing", { file: LOCK });
   if (names.has(SUPERBLOCK) && names.has(UNFINISHED)) {
     report("I004", `${UNFINISHED} is left of a creation`, { file: UNFINISHED });
   }
-  return { names, interrupted, isElsewhere, lock };
+  return { names, superblock, interrupted, isElsewhere, lock };
+}
+
+/**
+ * Where a loss of power took back the last step of a creation, the superblock has its first name. A
+ * creation that did not come to its end leaves the same, but no checkpoint: only a finished store
+ * has one.
+ */
+async function superblockIn(
+  access: StoreAccess,
+  names: ReadonlySet<string>,
+): Promise<string | undefined> {
+  if (names.has(SUPERBLOCK)) return SUPERBLOCK;
+  if (!names.has(UNFINISHED) || names.has(SUPERBLOCK_AWAY)) return undefined;
+  // What cannot be opened is no superblock either.
+  const device = await access.directory.open(UNFINISHED, "read").catch(() => undefined);
+  if (!device) return undefined;
+  try {
+    const slots = [await readSlot(device, 0), await readSlot(device, 1)];
+    if (slots.every(({ superblock }) => superblock === undefined)) return undefined;
+  } finally {
+    await device.close();
+  }
+  for (const name of ["a", "b"] as const) {
+    if ((await access.readEnvironment(name)).present) return UNFINISHED;
+  }
+  return undefined;
 }
 
 /** The locks that a host takes, on what is there of them; none is made. `none`: held already. */
@@ -106,18 +137,17 @@ function without(names: ReadonlySet<string>, links: ReadonlySet<string>): Set<st
 /** Phase 1: the superblock that counts, or nothing when no slot can be believed. */
 export async function checkSuperblock(
   access: StoreAccess,
+  file: string,
   report: Report,
 ): Promise<Superblock | undefined> {
-  const device = await access.directory.open(SUPERBLOCK, "read");
+  const device = await access.directory.open(file, "read");
   try {
     if (device.size !== SUPERBLOCK_SIZE) {
-      report("S004", `the superblock has ${device.size} bytes, not ${SUPERBLOCK_SIZE}`, {
-        file: SUPERBLOCK,
-      });
+      report("S004", `the superblock has ${device.size} bytes, not ${SUPERBLOCK_SIZE}`, { file });
     }
     const slots: { superblock?: Superblock; problem?: string }[] = [];
     for (const index of [0, 1]) slots.push(await readSlot(device, index));
-    const chosen = await chooseSlot(access, slots, report);
+    const chosen = await chooseSlot(access, file, slots, report);
     if (chosen) checkSize(chosen);
     return chosen;
   } finally {
@@ -143,25 +173,24 @@ async function readSlot(
 
 async function chooseSlot(
   access: StoreAccess,
+  file: string,
   slots: readonly { superblock?: Superblock; problem?: string }[],
   report: Report,
 ): Promise<Superblock | undefined> {
   const sound = slots.map(({ superblock }) => superblock).filter((slot) => slot !== undefined);
   if (sound.length === 0) {
-    report("S002", `both slots of the superblock are damaged: ${slots[0]?.problem}`, {
-      file: SUPERBLOCK,
-    });
+    report("S002", `both slots of the superblock are damaged: ${slots[0]?.problem}`, { file });
     return undefined;
   }
   for (const [index, { problem }] of slots.entries()) {
     if (problem === undefined) continue;
-    const where = { file: SUPERBLOCK, offset: index * SUPERBLOCK_SLOT_SIZE };
+    const where = { file, offset: index * SUPERBLOCK_SLOT_SIZE };
     report("S001", `slot ${index} of the superblock is damaged: ${problem}`, where);
   }
   const [first, second] = sound as [Superblock, Superblock?];
   if (!second || differingFields(first, second).length === 0) return first;
   const { slot, why } = await chooseByWitnesses(access, [first, second]);
-  report("S003", `the two slots of the superblock differ in ${why}`, { file: SUPERBLOCK });
+  report("S003", `the two slots of the superblock differ in ${why}`, { file });
   return slot === 0 ? first : second;
 }
 

@@ -254,6 +254,11 @@ async function writeInPlace(
   }));
   if (has(/^S006$/)) ranges.push({ address: 0, length: 512 });
   const left = { epoch: metadata ? plan.epoch + 2 : plan.epoch, lsn: plan.lsn };
+  if (has(/^I006$/)) {
+    // In one step, as its creation would have: from here on it is a store like any other.
+    await directory.rename(UNFINISHED, SUPERBLOCK);
+    await directory.sync();
+  }
   await writeUndo(access, await collectPieces(access, device, ranges), left);
   await takeApart(access);
   for (const [pblock, block] of blocks) await device.write([block], addressOf(geometry, pblock));
