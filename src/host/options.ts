@@ -29,7 +29,10 @@ export interface OpenHostOptions {
    * its beginning must be zeroes (`EEXIST`).
    */
   device?: string;
-  /** What the journal's files should take up; 128 MiB unless given, whatever was given before. */
+  /**
+   * What the journal's files should take up, from 64 KiB to 8 GiB; 128 MiB unless given, whatever
+   * was given before. Each opening reads up to an eighth of it, besides what has to be replayed.
+   */
   journalSize?: number;
   /** Memory for map nodes and segment records; 128 MiB unless given. */
   cacheSize?: number;
@@ -45,6 +48,12 @@ export interface OpenHostOptions {
 
 const DEFAULT_CAPACITY: number = 64 * GiB;
 const DEFAULT_BLOCK_SIZE = 4096;
+/**
+ * Each opening searches the rest of the journal's last file, an eighth of all, so that a torn tail
+ * is told from damage. More than this would make opening slow, and then, where the search reaches
+ * what it may read, impossible.
+ */
+const MOST_JOURNAL: number = 8 * GiB;
 const LEAST_CAPACITY_BLOCKS = 64;
 const MOST_SEGMENT_BLOCKS = 1024;
 const LEAST_SEGMENT_BLOCKS = 8;
@@ -89,6 +98,13 @@ export function limitsOf(options: OpenHostOptions): Limits {
   for (const [name, value] of Object.entries(limits)) {
     if (value >= 64 * KiB) continue;
     throw new BlockspaceError("EINVAL", `${name} is ${value} bytes; allowed are 65536 and more`);
+  }
+  const { journalSize } = limits;
+  if (journalSize > MOST_JOURNAL) {
+    throw new BlockspaceError(
+      "EINVAL",
+      `journalSize is ${journalSize} bytes; allowed are 65536 to ${MOST_JOURNAL}`,
+    );
   }
   return limits;
 }

@@ -1,5 +1,5 @@
 /** The commands about the store as a whole: init, info, compact. */
-import { mkdir, stat, truncate, writeFile } from "node:fs/promises";
+import { mkdir, readdir, stat, truncate, writeFile } from "node:fs/promises";
 import { describe, expect, it } from "vitest";
 import { GiB, KiB, MiB } from "../../src/index.ts";
 import {
@@ -30,6 +30,13 @@ describe("init", () => {
     expect(made).toEqual({ path: at("s"), uuid, capacity: GiB, blockSize: 16 * KiB });
     const journal = await stat(`${at("s")}/journal/00000001`);
     expect(journal.size).toBe(MiB / 8);
+  });
+
+  it("refuses a journal that no opening could search, and makes nothing", async () => {
+    const { code, says } = await failure("init", at("s"), "--journal-size", "16GiB");
+    expect(says).toMatch(/^blockspace: EINVAL: journalSize is 17179869184 bytes; allowed .*\n$/);
+    expect(code).toBe(1);
+    expect(await readdir(at("."))).toEqual([]);
   });
 
   it("says nothing when it is to be quiet", async () => {

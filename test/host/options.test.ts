@@ -10,6 +10,7 @@ import type { OpenHostOptions } from "../../src/host/options.ts";
 import { scratchDirectory } from "../device/scratch.ts";
 import { refusal } from "./refusal.ts";
 
+const TO_8_GIB = "allowed are 65536 to 8589934592";
 const SMALL = { capacity: 2 ** 22, journalSize: 2 ** 16 };
 const any = (value: unknown): never => value as never;
 
@@ -35,6 +36,9 @@ describe("options that cannot be", () => {
     ["blocks that are too large", { create: true, blockSize: 131_072 }, "512 to 65536"],
     ["blocks of 0 bytes", { create: true, blockSize: 0 }, "0"],
     ["a tiny journal", { create: true, journalSize: 1000 }, "65536 and more"],
+    // It was made, and could never be opened again; one of 64 GiB read 8 GiB each time.
+    ["a journal that no opening could search", { create: true, journalSize: 2 ** 38 }, TO_8_GIB],
+    ["a journal of one byte too many", { create: true, journalSize: 2 ** 33 + 1 }, TO_8_GIB],
     ["a tiny cache", { create: true, cacheSize: 1000 }, "65536 and more"],
     ["hardly any memory", { create: true, maxDirty: 1 }, "65536 and more"],
     ["a journal size as text", { create: true, journalSize: "64M" }, '"64M"'],
@@ -114,6 +118,14 @@ describe("an existing store", () => {
     const { size, blocks } = await stat(join(scratch(), "store", "data"));
     expect(size).toBeGreaterThan(64 * 2 ** 30);
     expect(blocks * 512).toBeLessThan(2 ** 20);
+  });
+
+  it("a journal that is too large for it: EINVAL, and it opens without", async () => {
+    await (await Host.open(scratch(), { ...SMALL, create: true })).close();
+    const error = await refusal(() => Host.open(scratch(), { journalSize: 2 ** 34 }));
+    expect(error.code).toBe("EINVAL");
+    expect(error.message).toContain(TO_8_GIB);
+    await (await Host.open(scratch(), { journalSize: 2 ** 33 })).close();
   });
 
   it.each([512, 1024, 65_536])("blocks of %i bytes", async (blockSize) => {

@@ -21,7 +21,7 @@ export function addInitCommand(program: Command, session: Session): void {
     .argument("<STORE>", "the store's directory")
     .option("--capacity <SIZE>", "space for data (64GiB, or all of the device)", sizeArgument)
     .option("--block-size <N>", "unit of mapping, a power of two (4096)", sizeArgument)
-    .option("--journal-size <SIZE>", "space for the journal (128MiB)", sizeArgument)
+    .option("--journal-size <SIZE>", "space for the journal, up to 8GiB (128MiB)", sizeArgument)
     .action((store: string, options: InitOptions) => init(session, store, options));
   addJsonOption(command);
   addExamples(
