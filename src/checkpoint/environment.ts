@@ -16,7 +16,7 @@ export interface Change {
   value: Uint8Array | null;
 }
 
-/** What the closing record holds. */
+/** What the closing record holds, beside the id of the store. */
 export interface Closing {
   /** Counts checkpoints of the store; the greater of two environments is the newer. */
   epoch: number;
@@ -47,7 +47,10 @@ export type LastChanges = () => Promise<Iterable<Change>>;
 export interface Environment {
   /** `a` or `b`. */
   readonly name: string;
-  /** The closing record, or `undefined` when the environment has never been written. */
+  /**
+   * The closing record, or `undefined` when the environment has never been written; `ECORRUPT` when
+   * it is damaged or another store's.
+   */
   closing(): Closing | undefined;
   /** The value under a key, valid until the next call; synchronous, since `apply` is. */
   get(kind: number, id: number): Uint8Array | undefined;

@@ -13,9 +13,9 @@ import { BlockspaceError, messageOf } from "../base/errors.ts";
 import { formatSize, MiB } from "../base/units.ts";
 import { encodeKey } from "../format/checkpoint-key.ts";
 import { kinds } from "../format/checkpoint-values.ts";
-import { CLOSING_ID, encodeClosing } from "../format/closing-record.ts";
+import { CLOSING_ID, type ClosingRecord, encodeClosing } from "../format/closing-record.ts";
 import { packChanges } from "./change-chunks.ts";
-import type { Change, Closing, LastChanges } from "./environment.ts";
+import type { Change, LastChanges } from "./environment.ts";
 import { type CommitFlag, lower, newCommitFlag, raise } from "./exit-guard.ts";
 import type { LmdbOptions } from "./lmdb-files.ts";
 
@@ -36,7 +36,7 @@ export interface LmdbCommit {
   reset: boolean;
   changes: Iterable<Change>;
   last: LastChanges;
-  closing: () => Closing;
+  closing: () => ClosingRecord;
 }
 
 /** What the thread makes is gone at once; without a limit V8 takes some MiB more for it. */

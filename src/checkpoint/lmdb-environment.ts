@@ -14,7 +14,7 @@ import { join, resolve } from "node:path";
 import { BlockspaceError } from "../base/errors.ts";
 import { CHECKPOINT_KEY_BYTES, decodeKey, encodeKey, MAX_ID } from "../format/checkpoint-key.ts";
 import { kinds } from "../format/checkpoint-values.ts";
-import { CLOSING_ID, decodeClosing } from "../format/closing-record.ts";
+import { CLOSING_ID, decodeOwnClosing } from "../format/closing-record.ts";
 import { CommitGuard } from "./commit-guard.ts";
 import type {
   Change,
@@ -35,6 +35,8 @@ import { lmdbOptions } from "./lmdb-files.ts";
 import { Tally } from "./tally.ts";
 
 export interface LmdbEnvironmentOptions {
+  /** The store that they belong to; one of another store is taken for damaged. */
+  storeId: Uint8Array;
   /** Creates and changes nothing on disk; an environment that is not there is an empty one. */
   readOnly?: boolean;
 }
@@ -42,16 +44,15 @@ export interface LmdbEnvironmentOptions {
 /** The two environments in `directory`, which is `checkpoint/` of a store. */
 export function lmdbEnvironments(
   directory: string,
-  options: LmdbEnvironmentOptions = {},
+  { storeId, readOnly = false }: LmdbEnvironmentOptions,
 ): OpenEnvironment {
-  const readOnly = options.readOnly ?? false;
   const committer = readOnly ? undefined : new LmdbCommitter();
   return async (name, anew = false) => {
     const path = resolve(join(directory, name));
     try {
       if (anew) await removeDatabase(path);
       const db = await (readOnly ? openReadOnly(path) : openDatabase(path));
-      return new LmdbEnvironment(name, path, db, committer);
+      return new LmdbEnvironment(name, path, storeId, db, committer);
     } catch (error) {
       throw lmdbError(path, error);
     }
@@ -68,6 +69,7 @@ type Scan = Iterator<{ key: Uint8Array; value: Uint8Array }>;
 class LmdbEnvironment implements Environment {
   readonly name: string;
   readonly #path: string;
+  readonly #storeId: Uint8Array;
   /** `undefined` when the environment is read-only and not there. */
   readonly #db: Database | undefined;
   /** Both environments of a store share one. */
@@ -80,11 +82,13 @@ class LmdbEnvironment implements Environment {
   constructor(
     name: string,
     path: string,
+    storeId: Uint8Array,
     db: Database | undefined,
     committer: LmdbCommitter | undefined,
   ) {
     this.name = name;
     this.#path = path;
+    this.#storeId = storeId;
     this.#db = db;
     this.#committer = committer;
     this.#guard = new CommitGuard(`checkpoint ${path}`);
@@ -135,7 +139,7 @@ class LmdbEnvironment implements Environment {
         reset,
         changes: tally.over(changes),
         last: async () => tally.over((await last?.()) ?? []),
-        closing,
+        closing: () => ({ ...closing(), storeId: this.#storeId }),
       });
       return this.#readBack(closing());
     });
@@ -152,7 +156,7 @@ class LmdbEnvironment implements Environment {
 
   #closing(): Closing | undefined {
     const value = this.#get(kinds.closing, CLOSING_ID);
-    return value && decodeClosing(value);
+    return value && decodeOwnClosing(value, this.#storeId);
   }
 
   /** A copy of the value. */

@@ -8,7 +8,13 @@
  */
 import { BlockspaceError, messageOf } from "../base/errors.ts";
 import { kinds } from "../format/checkpoint-values.ts";
-import { CLOSING_ID, decodeClosing, encodeClosing } from "../format/closing-record.ts";
+import {
+  CLOSING_ID,
+  decodeClosing,
+  decodeOwnClosing,
+  encodeClosing,
+} from "../format/closing-record.ts";
+import { STORE_ID_BYTES } from "../format/superblock.ts";
 import { CommitGuard } from "./commit-guard.ts";
 import type {
   Change,
@@ -41,16 +47,22 @@ export interface TableCell {
 /** Environments `a` and `b` of one store. */
 export class MemoryEnvironments {
   readonly #cells: Record<"a" | "b", TableCell>;
-  /** Opens an environment; its table outlives `close`. */
+  /** Opens an environment as whosever it is; its table outlives `close`. */
   readonly open: OpenEnvironment;
+  /** Opens environments of one store, as its host does. */
+  readonly openFor: (storeId: Uint8Array | undefined) => OpenEnvironment;
 
   constructor(options: MemoryOptions = {}) {
     this.#cells = options.cells ?? { a: variable(new Map()), b: variable(new Map()) };
-    this.open = async (name, anew = false) => {
-      const cell = this.#cells[name];
-      if (anew && cell.get().size > 0) cell.set(new Map(), 0);
-      return new MemoryEnvironment(name, cell, (phase) => options.onCommit?.(name, phase));
-    };
+    this.openFor =
+      (storeId) =>
+      async (name, anew = false) => {
+        const cell = this.#cells[name];
+        if (anew && cell.get().size > 0) cell.set(new Map(), 0);
+        const atBoundary = (phase: "before" | "after"): void => options.onCommit?.(name, phase);
+        return new MemoryEnvironment(name, cell, storeId, atBoundary);
+      };
+    this.open = this.openFor(undefined);
   }
 
   /**
@@ -71,19 +83,27 @@ function variable(table: Table): TableCell {
 class MemoryEnvironment implements Environment {
   readonly name: "a" | "b";
   readonly #cell: TableCell;
+  /** `undefined`: whosever it is, it stays so. */
+  readonly #storeId: Uint8Array | undefined;
   readonly #atBoundary: (phase: "before" | "after") => void;
   readonly #guard: CommitGuard;
 
-  constructor(name: "a" | "b", cell: TableCell, atBoundary: (phase: "before" | "after") => void) {
+  constructor(
+    name: "a" | "b",
+    cell: TableCell,
+    storeId: Uint8Array | undefined,
+    atBoundary: (phase: "before" | "after") => void,
+  ) {
     this.name = name;
     this.#cell = cell;
+    this.#storeId = storeId;
     this.#atBoundary = atBoundary;
     this.#guard = new CommitGuard(`checkpoint ${name} in memory`);
   }
 
   closing(): Closing | undefined {
     const value = this.get(kinds.closing, CLOSING_ID);
-    return value && decodeClosing(value);
+    return value && decodeOwnClosing(value, this.#owner);
   }
 
   get(kind: number, id: number): Uint8Array | undefined {
@@ -103,6 +123,7 @@ class MemoryEnvironment implements Environment {
   commit(changes: Iterable<Change>, options: CommitOptions): Promise<Closing> {
     const { epoch, lsn, reset, last } = options;
     return this.#guard.commit(async () => {
+      const storeId = this.#owner;
       const tally = reset
         ? new Tally(undefined, () => undefined)
         : new Tally(this.closing(), (kind, id) => this.#cell.get().get(kind)?.get(id));
@@ -114,19 +135,26 @@ class MemoryEnvironment implements Environment {
       }
       staged.push(...tally.over((await last?.()) ?? []));
       this.#boundary("before");
-      const closing = encodeClosing(tally.closing(epoch, lsn));
+      const closing = tally.closing(epoch, lsn);
+      const value = encodeClosing({ ...closing, storeId });
       // As on disk, others get a turn before the commit is done; nothing can fail from here on.
       await Promise.resolve();
-      const record = { kind: kinds.closing, id: CLOSING_ID, value: closing };
+      const record = { kind: kinds.closing, id: CLOSING_ID, value };
       const before = reset ? new Map<number, never>() : this.#cell.get();
-      this.#replace(changed(before, [...staged, record]), decodeClosing(closing));
+      this.#replace(changed(before, [...staged, record]), closing);
       this.#boundary("after");
-      return decodeClosing(closing);
+      return closing;
     });
   }
 
   close(): Promise<void> {
     return this.#guard.close(async () => {});
+  }
+
+  get #owner(): Uint8Array {
+    const value = this.get(kinds.closing, CLOSING_ID);
+    const owner = this.#storeId ?? (value && decodeClosing(value).storeId);
+    return owner ?? new Uint8Array(STORE_ID_BYTES);
   }
 
   #replace(table: Table, { epoch, lsn, digest }: Closing): void {

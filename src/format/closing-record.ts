@@ -1,17 +1,21 @@
 /**
- * The closing record of a checkpoint environment: which state its table holds. It is the sealed
- * value under kind 0, id 0, written in the same transaction as the values it speaks for.
+ * The closing record of a checkpoint environment: which state of which store its table holds. It is
+ * the sealed value under kind 0, id 0, written in the same transaction as the values it speaks for.
  *
  * A record is valid if and only if (1) its seal matches, (2) its magic is right, (3) its version is
  * known, (4) it has the right length, (5) its reserved bytes are zero, (6) its numbers are below
  * 2^53 and its digest is below 2^48. (3) is `ENOTSUP`, the others are `ECORRUPT`; the version comes
  * before the length, so that a longer record of a later version is told from damage.
+ *
+ * A valid one may still be that of another store, whose environment was copied over ours: with an
+ * LSN that our journal has not reached, nothing but the store's id tells.
  */
 import { viewOf } from "../base/bytes.ts";
 import { BlockspaceError, type ErrorCode } from "../base/errors.ts";
 import { kinds } from "./checkpoint-values.ts";
 import { open, seal, SEAL_BYTES } from "./sealed-value.ts";
 import { struct, type Struct } from "./struct.ts";
+import { STORE_ID_BYTES } from "./superblock.ts";
 
 export interface ClosingRecord {
   /** Counts checkpoints of the store. */
@@ -22,6 +26,7 @@ export interface ClosingRecord {
   count: number;
   /** Sum modulo 2^48 of the digests of all values. */
   digest: number;
+  storeId: Uint8Array;
 }
 
 interface ClosingFields extends ClosingRecord {
@@ -37,6 +42,7 @@ export const closingStruct: Struct<ClosingFields> = struct("closing record", {
   lsn: "u64",
   count: "u64",
   digest: "u64",
+  storeId: { bytes: STORE_ID_BYTES },
 });
 
 /** There is one closing record in an environment, under `kinds.closing` and this id. */
@@ -65,9 +71,19 @@ export function decodeClosing(value: Uint8Array): ClosingRecord {
   if (body.length !== closingStruct.size) {
     refuse("ECORRUPT", `has ${value.length} bytes, not ${closingStruct.size + SEAL_BYTES}`);
   }
-  const { epoch, lsn, count, digest } = closingStruct.read(body, 0);
+  const { epoch, lsn, count, digest, storeId } = closingStruct.read(body, 0);
   if (digest >= DIGEST_LIMIT) refuse("ECORRUPT", "has a digest of more than 48 bits");
-  return { epoch, lsn, count, digest };
+  return { epoch, lsn, count, digest, storeId };
+}
+
+/** What the record says of the table; `ECORRUPT` also where it is not that of this store. */
+export function decodeOwnClosing(
+  value: Uint8Array,
+  own: Uint8Array,
+): Omit<ClosingRecord, "storeId"> {
+  const { storeId, ...closing } = decodeClosing(value);
+  if (Buffer.compare(storeId, own) !== 0) refuse("ECORRUPT", "belongs to another store");
+  return closing;
 }
 
 function refuse(code: ErrorCode, reason: string): never {

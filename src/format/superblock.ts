@@ -16,7 +16,7 @@ import { struct, type Struct } from "./struct.ts";
 
 export const SUPERBLOCK_SLOT_SIZE = 4096;
 export const SUPERBLOCK_SIZE: number = 2 * SUPERBLOCK_SLOT_SIZE;
-export const FORMAT_VERSION = 2;
+export const FORMAT_VERSION = 3;
 export const MIN_BLOCK_SIZE = 512;
 export const MAX_BLOCK_SIZE = 65536;
 /** Physical block numbers have 32 bits. */
@@ -29,6 +29,7 @@ export const MAX_NODE_SIZE = 65536;
 /** A sector, the least that a device writes whole. */
 export const MIN_JOURNAL_ALIGNMENT = 512;
 export const MAX_JOURNAL_ALIGNMENT = 65536;
+export const STORE_ID_BYTES = 8;
 
 const MAGIC = new TextEncoder().encode("BLKSPACE");
 const VERSION_AT = 8;
@@ -147,6 +148,11 @@ function checkGeometry(superblock: Superblock): void {
     journalAlignment >= MIN_JOURNAL_ALIGNMENT &&
     journalAlignment <= MAX_JOURNAL_ALIGNMENT;
   if (!sound) throw new BlockspaceError("ECORRUPT", "a superblock slot has impossible geometry");
+}
+
+/** The first bytes of the uuid: what journal frames and checkpoints say whose they are. */
+export function storeIdOf({ uuid }: Pick<Superblock, "uuid">): Uint8Array {
+  return uuid.subarray(0, STORE_ID_BYTES);
 }
 
 export function isPowerOfTwo(value: number): boolean {

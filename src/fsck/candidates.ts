@@ -5,7 +5,8 @@
 import { setImmediate } from "node:timers/promises";
 import { kinds } from "../format/checkpoint-values.ts";
 import { packKey } from "../checkpoint/delta.ts";
-import type { Geometry } from "../space/geometry.ts";
+import { storeIdOf, type Superblock } from "../format/superblock.ts";
+import { geometryOf } from "../space/geometry.ts";
 import { type Contents, readContents } from "./contents.ts";
 import { crossCheck } from "./crosscheck.ts";
 import type { Findings, Report } from "./findings.ts";
@@ -36,14 +37,19 @@ export interface CheckpointsOptions {
 /** To read each of two checkpoints, and to look at it. */
 const STEPS = 4;
 
-/** Phase 3: reads and checks both checkpoints; one that was never written is none. */
+/**
+ * Phase 3: reads and checks both checkpoints. One that was never written is none; nor is one of
+ * another store, which is told of, and not looked at any further: nothing in it is a witness.
+ */
 export async function checkCheckpoints(
   access: StoreAccess,
-  geometry: Geometry,
+  superblock: Superblock,
   findings: Findings,
   { signal, onProgress = () => undefined }: CheckpointsOptions = {},
 ): Promise<Candidate[]> {
+  const geometry = geometryOf(superblock);
   const candidates: Candidate[] = [];
+  let foreign = 0;
   let steps = 0;
   const step = (): void => onProgress(++steps, STEPS);
   // Both are read before one is looked at: the process that reads takes memory as well.
@@ -58,6 +64,11 @@ export async function checkCheckpoints(
     reportReading(reading, report);
     const { image } = reading;
     if (!reading.present || (image.size === 0 && !image.closing && !reading.failure)) continue;
+    if (image.isForeignTo(storeIdOf(superblock))) {
+      report("C015", "the checkpoint belongs to another store");
+      foreign++;
+      continue;
+    }
     const contents = readContents(image, geometry, report);
     if (!reading.failure && !contents.state) {
       if (!image.get(kinds.state, 0)) report("C008", "there is no state value");
@@ -73,7 +84,7 @@ export async function checkCheckpoints(
     await setImmediate();
   }
   candidates.sort((one, two) => epochOf(two) - epochOf(one));
-  comparePair(candidates, findings);
+  if (foreign === 0) comparePair(candidates, findings);
   return candidates;
 }
 

@@ -5,7 +5,7 @@
 import { resolve } from "node:path";
 import { BlockspaceError, isBlockspaceError, messageOf } from "../base/errors.ts";
 import type { Device } from "../device/device.ts";
-import type { Superblock } from "../format/superblock.ts";
+import { storeIdOf, type Superblock } from "../format/superblock.ts";
 import type { JournalIdentity } from "../journal/files.ts";
 import { type Geometry, geometryOf } from "../space/geometry.ts";
 import { type Candidate, checkCheckpoints, type Chosen, replayAll } from "./candidates.ts";
@@ -178,7 +178,7 @@ class CheckRun {
     this.#report.uuid = Buffer.from(superblock.uuid).toString("hex");
     const geometry = geometryOf(superblock);
     const journalIdentity = {
-      storeId: superblock.uuid.subarray(0, 8),
+      storeId: storeIdOf(superblock),
       alignment: superblock.journalAlignment,
     };
     const journal = await this.#phase(2, () =>
@@ -186,7 +186,7 @@ class CheckRun {
     );
     const { signal } = this.#options;
     const candidates = await this.#phase(3, (onProgress) =>
-      checkCheckpoints(access, geometry, findings, { signal, onProgress }),
+      checkCheckpoints(access, superblock, findings, { signal, onProgress }),
     );
     const { directory, files } = journal;
     const parts = { geometry, journal: directory, files, identity: journalIdentity };

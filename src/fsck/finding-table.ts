@@ -19,7 +19,7 @@ export type FindingId =
   | `S00${1 | 2 | 3 | 4 | 5 | 6 | 7 | 8}`
   | `J00${1 | 2 | 3 | 4 | 5 | 6 | 7}`
   | `C00${1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9}`
-  | `C01${0 | 1 | 2 | 3 | 4}`
+  | `C01${0 | 1 | 2 | 3 | 4 | 5}`
   | `R00${1 | 2 | 3 | 4}`
   | `X00${1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9}`
   | `X01${0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8}`
@@ -94,6 +94,7 @@ export const findingTable: Readonly<Record<FindingId, FindingKind>> = {
   C012: kind(damage, "I6", "both checkpoints claim the same epoch", checkpoint),
   C013: kind(damage, "I2", "the list of changed keys is not what changed", checkpoint),
   C014: kind(leak, "I6", "one of the two checkpoints is missing", checkpoint),
+  C015: kind(damage, "I6", "a checkpoint belongs to another store", checkpoint),
 
   R001: kind(damage, "I2", "a commit of the journal cannot be applied", journal),
   R002: kind(damage, "I2", "the two checkpoints lead to different states", checkpoint),

@@ -6,24 +6,28 @@ import { CommitGuard } from "../checkpoint/commit-guard.ts";
 import type { Change, Closing, CommitOptions, Environment } from "../checkpoint/environment.ts";
 import { Tally } from "../checkpoint/tally.ts";
 import { kinds } from "../format/checkpoint-values.ts";
-import { CLOSING_ID, decodeClosing, encodeClosing } from "../format/closing-record.ts";
+import { CLOSING_ID, decodeOwnClosing, encodeClosing } from "../format/closing-record.ts";
+import { STORE_ID_BYTES } from "../format/superblock.ts";
 import type { Image } from "./image.ts";
 
 export class ImageEnvironment implements Environment {
   readonly name: string;
   readonly #image: Image;
+  readonly #storeId: Uint8Array | undefined;
   readonly #guard: CommitGuard;
 
-  constructor(name: string, image: Image) {
+  /** Without a `storeId` the image may be any store's, and stays so. */
+  constructor(name: string, image: Image, storeId?: Uint8Array) {
     this.name = name;
     this.#image = image;
+    this.#storeId = storeId;
     this.#guard = new CommitGuard(`checkpoint ${name}`);
   }
 
   closing(): Closing | undefined {
     this.#guard.checkOpen();
     const value = this.#image.closing;
-    return value && decodeClosing(value);
+    return value && decodeOwnClosing(value, this.#owner);
   }
 
   get(kind: number, id: number): Uint8Array | undefined {
@@ -43,14 +47,19 @@ export class ImageEnvironment implements Environment {
       const tally = reset
         ? new Tally(undefined, () => undefined)
         : new Tally(this.closing(), (kind, id) => image.get(kind, id));
+      const storeId = this.#owner;
       const staged = [...tally.over(changes)];
       staged.push(...tally.over((await last?.()) ?? []));
       if (reset) image.clear();
       for (const change of staged) image.apply(change);
       const closing = tally.closing(epoch, lsn);
-      image.set(kinds.closing, CLOSING_ID, encodeClosing(closing));
+      image.set(kinds.closing, CLOSING_ID, encodeClosing({ ...closing, storeId }));
       return closing;
     });
+  }
+
+  get #owner(): Uint8Array {
+    return this.#storeId ?? this.#image.owner ?? new Uint8Array(STORE_ID_BYTES);
   }
 
   close(): Promise<void> {

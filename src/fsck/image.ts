@@ -6,8 +6,9 @@
 import { kinds } from "../format/checkpoint-values.ts";
 import { addDigest, digestOf } from "../checkpoint/digest.ts";
 import type { Change } from "../checkpoint/environment.ts";
-import { CLOSING_ID, encodeClosing } from "../format/closing-record.ts";
+import { CLOSING_ID, decodeClosing, encodeClosing } from "../format/closing-record.ts";
 import { SEAL_BYTES, sealOf } from "../format/sealed-value.ts";
+import { STORE_ID_BYTES } from "../format/superblock.ts";
 
 export class Image {
   readonly #values = new Map<number, Map<number, Uint8Array>>();
@@ -84,10 +85,25 @@ export class Image {
     return digest;
   }
 
-  /** Puts a closing record that fits the values. */
+  /** Puts a closing record that fits the values; whose they are stays as it was. */
   close(epoch: number, lsn: number): void {
-    const { size: count, digest } = this;
-    this.set(kinds.closing, CLOSING_ID, encodeClosing({ epoch, lsn, count, digest }));
+    const { size: count, digest, owner: storeId = new Uint8Array(STORE_ID_BYTES) } = this;
+    this.set(kinds.closing, CLOSING_ID, encodeClosing({ epoch, lsn, count, digest, storeId }));
+  }
+
+  /** The id of the store that the closing record names, if one can be read. */
+  get owner(): Uint8Array | undefined {
+    try {
+      return this.closing && decodeClosing(this.closing).storeId;
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** It says itself that it is another store's: however sound, nothing in it is to be believed. */
+  isForeignTo(storeId: Uint8Array): boolean {
+    const { owner } = this;
+    return owner !== undefined && Buffer.compare(owner, storeId) !== 0;
   }
 
   /** The closing record as it stands. */

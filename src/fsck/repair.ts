@@ -266,7 +266,7 @@ async function writeInPlace(
   if (has(/^S006$/)) await writeLabel(device, superblock.uuid);
   if (metadata) {
     await writeJournal(directory.directory("journal"), superblock, stateOf(plan));
-    await writeCheckpoints(access, stateOf(plan));
+    await writeCheckpoints(access, superblock, stateOf(plan));
   }
   const names = await directory.list();
   if (names.includes(UNFINISHED)) await directory.remove(UNFINISHED);

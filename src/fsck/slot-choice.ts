@@ -6,7 +6,12 @@
  * ones the newer.
  */
 import { isBlockspaceError } from "../base/errors.ts";
-import { decodeDataLabel, DATA_LABEL_SIZE, type Superblock } from "../format/superblock.ts";
+import {
+  DATA_LABEL_SIZE,
+  decodeDataLabel,
+  storeIdOf,
+  type Superblock,
+} from "../format/superblock.ts";
 import { listJournalFiles } from "../journal/files.ts";
 import { geometryOf } from "../space/geometry.ts";
 import { readContents } from "./contents.ts";
@@ -71,7 +76,9 @@ async function contradictions(
   const data = await witness(() => againstData(access, superblock));
   const journal = await witness(() => againstJournal(access, superblock));
   for (const what of [data, journal]) if (what !== undefined) found.push(what);
-  if (images.some((image) => !fits(image, superblock))) {
+  const own = images.filter((image) => !image.isForeignTo(storeIdOf(superblock)));
+  if (own.length < images.length) found.push("a checkpoint is another store's");
+  if (own.some((image) => !fits(image, superblock))) {
     found.push("values of a checkpoint make no sense");
   }
   return found;
@@ -110,7 +117,7 @@ async function againstJournal(
   { directory }: StoreAccess,
   { uuid, journalAlignment: alignment }: Superblock,
 ): Promise<string | undefined> {
-  const identity = { storeId: uuid.subarray(0, 8), alignment };
+  const identity = { storeId: storeIdOf({ uuid }), alignment };
   const files = await listJournalFiles(directory.directory("journal"), identity);
   const own = files.filter(({ header }) => header);
   if (files.length > 0 && own.length === 0) return "the journal is another store's";

@@ -5,7 +5,7 @@
 import { join } from "node:path";
 import { BlockspaceError } from "../base/errors.ts";
 import { GiB } from "../base/units.ts";
-import type { OpenEnvironment } from "../checkpoint/environment.ts";
+import type { Environment } from "../checkpoint/environment.ts";
 import { dumpEnvironment } from "../checkpoint/lmdb-dump.ts";
 import type { Device, Directory, Lock } from "../device/device.ts";
 import { FileDevice } from "../device/file-device.ts";
@@ -43,8 +43,8 @@ export interface StoreAccess {
     name: EnvironmentName,
     options?: { signal?: AbortSignal | undefined; twin?: Image | undefined },
   ): Promise<EnvironmentReading>;
-  /** Makes environments anew; never asked to open one that is there. */
-  openEnvironment: OpenEnvironment;
+  /** Makes an environment of a store anew; what is there is taken away. */
+  makeEnvironment(name: EnvironmentName, storeId: Uint8Array): Promise<Environment>;
   /** All of an environment as bytes, to be put back as it was; nothing when there is none. */
   saveEnvironment(name: EnvironmentName): Promise<Uint8Array | undefined>;
   /** Puts saved bytes back, or takes the environment away. */
@@ -68,9 +68,9 @@ export function storeAccess(path: string, options: AccessOptions = {}): StoreAcc
     ...(device === undefined ? {} : dataDevice(device)),
     symbolicLinks: () => linksIn(directory, device !== undefined),
     readEnvironment: (name, given = {}) => readLmdb(join(checkpoint.path, name), given),
-    async openEnvironment(name, anew) {
+    async makeEnvironment(name, storeId) {
       const { lmdbEnvironments } = await import("../checkpoint/lmdb-environment.ts");
-      return lmdbEnvironments(checkpoint.path)(name, anew);
+      return lmdbEnvironments(checkpoint.path, { storeId })(name, true);
     },
     async saveEnvironment(name) {
       if (!(await checkpoint.list()).includes(name)) return undefined;

@@ -4,7 +4,12 @@
  */
 import type { Device, Directory } from "../device/device.ts";
 import { encodeFileHeader } from "../format/journal-frame.ts";
-import { encodeDataLabel, type Superblock, SUPERBLOCK_SIZE } from "../format/superblock.ts";
+import {
+  encodeDataLabel,
+  storeIdOf,
+  type Superblock,
+  SUPERBLOCK_SIZE,
+} from "../format/superblock.ts";
 import { writeSlots } from "../host/store.ts";
 import { journalFileName } from "../journal/files.ts";
 import type { Image } from "./image.ts";
@@ -45,7 +50,7 @@ export async function writeJournal(
       firstLsn: lsn + 1,
       previous: checksum,
       blocks: JOURNAL_BLOCKS,
-      storeId: superblock.uuid.subarray(0, 8),
+      storeId: storeIdOf(superblock),
     };
     await device.write([encodeFileHeader(header, alignment)], 0);
     await device.flush();
@@ -55,12 +60,16 @@ export async function writeJournal(
 }
 
 /** Both environments with the same values, one epoch apart. */
-export async function writeCheckpoints(access: StoreAccess, state: WrittenState): Promise<void> {
+export async function writeCheckpoints(
+  access: StoreAccess,
+  superblock: Superblock,
+  state: WrittenState,
+): Promise<void> {
   await access.directory.directory("checkpoint").ensure();
   let { epoch } = state;
   for (const name of ["a", "b"] as const) {
     epoch++;
-    const environment = await access.openEnvironment(name, true);
+    const environment = await access.makeEnvironment(name, storeIdOf(superblock));
     try {
       await environment.commit(state.image.changes(), { epoch, lsn: state.lsn, reset: true });
     } finally {
@@ -88,7 +97,7 @@ export async function finishStore(
 ): Promise<void> {
   const { directory } = access;
   await writeJournal(directory.directory("journal"), superblock, state);
-  await writeCheckpoints(access, state);
+  await writeCheckpoints(access, superblock, state);
   await directory.rename(UNFINISHED, SUPERBLOCK);
   await directory.sync();
 }

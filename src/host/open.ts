@@ -12,7 +12,7 @@ import type { Device } from "../device/device.ts";
 import { FileDevice } from "../device/file-device.ts";
 import { FileDirectory } from "../device/file-directory.ts";
 import { lockDataFile } from "../device/file-lock.ts";
-import { checkWritable, type Superblock } from "../format/superblock.ts";
+import { checkWritable, storeIdOf, type Superblock } from "../format/superblock.ts";
 import { Journal } from "../journal/journal.ts";
 import { type Recovery, replay } from "../replay/replay.ts";
 import { geometryOf } from "../space/geometry.ts";
@@ -52,7 +52,7 @@ export async function openHost(path: string, options: OpenHostOptions): Promise<
   const { device } = options;
   const parts: StoreParts = {
     directory: new FileDirectory(resolve(path)),
-    environments: (directory, readOnly) => lmdbEnvironments(directory.path, { readOnly }),
+    environments: (checkpoint, of) => lmdbEnvironments(checkpoint.path, of),
     ...(device === undefined ? {} : dataDevice(device)),
   };
   return openStore(parts, options, async () =>
@@ -181,10 +181,11 @@ interface Start {
 async function startEngine(start: Start): Promise<Pick<OpenedHost, "engine" | "recovery">> {
   const { parts, superblock, device, limits, blockingCommits, readOnly, closers } = start;
   const identity = {
-    storeId: superblock.uuid.subarray(0, 8),
+    storeId: storeIdOf(superblock),
     alignment: superblock.journalAlignment,
   };
-  const open = parts.environments(checkpointDirectory(parts), readOnly);
+  const { storeId } = identity;
+  const open = parts.environments(checkpointDirectory(parts), { storeId, readOnly });
   const openEnvironment: OpenEnvironment = async (name, anew) => {
     const environment = await open(name, anew);
     closers.push(() => environment.close());

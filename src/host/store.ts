@@ -30,7 +30,10 @@ export interface StoreParts {
   openDevice?: (mode: "read" | "write") => Promise<Device>;
   /** Locks that device: a copy of the store may lead to it as well. */
   lockDevice?: (mode: "exclusive" | "shared") => Promise<Lock>;
-  environments: (directory: Directory, readOnly: boolean) => OpenEnvironment;
+  environments: (
+    directory: Directory,
+    options: { storeId: Uint8Array; readOnly: boolean },
+  ) => OpenEnvironment;
   world?: World;
   /** In place of what the options say of memory; may be less than they allow. */
   memory?: { cacheSize: number; maxDirty: number };

@@ -23,7 +23,7 @@ function accessTo(disk: SimulatedDisk, path: string): StoreAccess {
   return {
     directory: new SimulatedDirectory(disk, path),
     readEnvironment: async (name) => readingOf(disk, path, name),
-    openEnvironment: refuse,
+    makeEnvironment: refuse,
     saveEnvironment: refuse,
     restoreEnvironment: refuse,
   };

@@ -47,7 +47,7 @@ export async function openSimulatedHost(
   checkOptions(given);
   const parts: StoreParts = {
     directory: new SimulatedDirectory(disk, path),
-    environments: () => environmentsOn(disk, path).open,
+    environments: (_, { storeId }) => environmentsOn(disk, path).openFor(storeId),
     world: simulatedWorld(),
     ...(memory ? { memory } : {}),
   };

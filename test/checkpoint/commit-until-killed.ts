@@ -6,9 +6,9 @@
  * adds and removes.
  */
 import { lmdbEnvironments } from "../../src/checkpoint/lmdb-environment.ts";
-import { put, remove } from "./naive-closing.ts";
+import { put, remove, storeId } from "./naive-closing.ts";
 
-const environment = await lmdbEnvironments(process.argv[2]!)("a");
+const environment = await lmdbEnvironments(process.argv[2]!, { storeId })("a");
 for (let epoch = (environment.closing()?.epoch ?? 0) + 1; ; epoch++) {
   const changes = Array.from({ length: 200 }, (_, i) => put(1, epoch + i, 3000, epoch % 256));
   await environment.commit([...changes, remove(1, epoch - 1)], { epoch, lsn: epoch, reset: false });

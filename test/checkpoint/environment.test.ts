@@ -12,7 +12,7 @@ import type { Change, Environment, OpenEnvironment } from "../../src/checkpoint/
 import { lmdbEnvironments } from "../../src/checkpoint/lmdb-environment.ts";
 import { MemoryEnvironments } from "../../src/checkpoint/memory-environment.ts";
 import { decodeClosing } from "../../src/format/closing-record.ts";
-import { naiveClosing, put, remove } from "./naive-closing.ts";
+import { naiveClosing, put, remove, storeId } from "./naive-closing.ts";
 
 /** What must be undone after a test. */
 const undo: (() => Promise<unknown>)[] = [];
@@ -24,11 +24,11 @@ afterEach(async () => {
 async function onDisk(): Promise<OpenEnvironment> {
   const store = await mkdtemp(join(tmpdir(), "blockspace-test-"));
   undo.push(() => rm(store, { recursive: true }));
-  return lmdbEnvironments(join(store, "checkpoint"));
+  return lmdbEnvironments(join(store, "checkpoint"), { storeId });
 }
 
 async function inMemory(): Promise<OpenEnvironment> {
-  return new MemoryEnvironments().open;
+  return new MemoryEnvironments().openFor(storeId);
 }
 
 const twins = [
@@ -171,7 +171,7 @@ describe.each(twins)("an environment $twin", ({ fresh, runs }) => {
   it("keeps the closing record under kind 0, which is not for callers", async () => {
     const environment = await opened(await fresh());
     const closing = await environment.commit([], at(1));
-    expect(decodeClosing(environment.get(0, 0)!)).toEqual(closing);
+    expect(decodeClosing(environment.get(0, 0)!)).toEqual({ ...closing, storeId });
     await expect(environment.commit([put(0, 0, 40)], at(2))).rejects.toThrow(/^EINVAL/);
     expect(environment.closing()).toEqual(closing);
   });

@@ -12,7 +12,7 @@ import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { lower, newCommitFlag, raise } from "../../src/checkpoint/exit-guard.ts";
 import { lmdbEnvironments } from "../../src/checkpoint/lmdb-environment.ts";
-import { naiveClosing } from "./naive-closing.ts";
+import { naiveClosing, storeId } from "./naive-closing.ts";
 
 const program = fileURLToPath(new URL("./exit-while-committing.ts", import.meta.url));
 /** Long enough for the slowest machine, and nothing that a test asserts. */
@@ -39,7 +39,7 @@ describe("a process that ends while it commits", () => {
     const child = spawn(process.execPath, options, { stdio: "ignore", timeout: STUCK_MS });
     // A process that had to be killed has no code.
     expect(await once(child, "exit")).toEqual([code, null]);
-    const environment = await lmdbEnvironments(directory)("a");
+    const environment = await lmdbEnvironments(directory, { storeId })("a");
     const { epoch, count, digest } = environment.closing() ?? { epoch: 0, count: 0, digest: 0 };
     expect([0, 60_000]).toContain(count);
     expect(naiveClosing(environment, [1])).toEqual({ count, digest });

@@ -4,7 +4,7 @@
  */
 import { Worker } from "node:worker_threads";
 import { lmdbEnvironments } from "../../src/checkpoint/lmdb-environment.ts";
-import { put } from "./naive-closing.ts";
+import { put, storeId } from "./naive-closing.ts";
 
 const [directory, way, message, delay] = process.argv.slice(2) as [string, string, string, string];
 
@@ -21,7 +21,7 @@ const post: Post = function (sent, ...rest) {
 };
 Reflect.set(Worker.prototype, "postMessage", post);
 
-const environment = await lmdbEnvironments(directory)("a");
+const environment = await lmdbEnvironments(directory, { storeId })("a");
 const changes = Array.from({ length: 60_000 }, (_, i) => put(1, i, 500));
 await environment.commit(changes, { epoch: 1, lsn: 1, reset: false });
 // Not reached while the delay is shorter than the commit.

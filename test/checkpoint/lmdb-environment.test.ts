@@ -18,7 +18,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { lmdbEnvironments } from "../../src/checkpoint/lmdb-environment.ts";
-import { naiveClosing, put } from "./naive-closing.ts";
+import { naiveClosing, put, storeId } from "./naive-closing.ts";
 
 let store: string;
 let directory: string;
@@ -50,7 +50,7 @@ async function pictureOf(path: string): Promise<unknown[]> {
 
 describe("opening to write", () => {
   it("creates the environment under its name, and nothing else", async () => {
-    const environment = await lmdbEnvironments(directory)("a");
+    const environment = await lmdbEnvironments(directory, { storeId })("a");
     await environment.close();
     expect(await readdir(directory)).toEqual(["a"]);
     expect((await readdir(join(directory, "a"))).toSorted()).toEqual(["data.mdb", "lock.mdb"]);
@@ -59,7 +59,7 @@ describe("opening to write", () => {
   it("starts over where a crash has interrupted the creation", async () => {
     await mkdir(join(directory, "b.new"), { recursive: true });
     await writeFile(join(directory, "b.new", "data.mdb"), Buffer.alloc(5000, 1));
-    const environment = await lmdbEnvironments(directory)("b");
+    const environment = await lmdbEnvironments(directory, { storeId })("b");
     expect((await environment.commit([put(1, 1, 1)], at(1))).count).toBe(1);
     await environment.close();
     expect(await readdir(directory)).toEqual(["b"]);
@@ -68,14 +68,14 @@ describe("opening to write", () => {
   it.each([0, 4096, 8191])(
     "refuses a data file of %d bytes instead of starting over",
     async (size) => {
-      const environment = await lmdbEnvironments(directory)("a");
+      const environment = await lmdbEnvironments(directory, { storeId })("a");
       await environment.commit([put(1, 1, 1)], at(1));
       await environment.close();
       const data = await openFile(join(directory, "a", "data.mdb"), "r+");
       await data.truncate(size);
       await data.close();
       for (const readOnly of [false, true]) {
-        const opening = lmdbEnvironments(directory, { readOnly })("a");
+        const opening = lmdbEnvironments(directory, { storeId, readOnly })("a");
         await expect(opening).rejects.toMatchObject({ code: "ECORRUPT" });
       }
     },
@@ -86,19 +86,19 @@ describe("opening to write", () => {
     ["the magic", 24],
     ["the version", 28],
   ])("refuses a data file with damage to %s", async (_what, offset) => {
-    await (await lmdbEnvironments(directory)("a")).close();
+    await (await lmdbEnvironments(directory, { storeId })("a")).close();
     const data = await openFile(join(directory, "a", "data.mdb"), "r+");
     await data.write(Uint8Array.of(0x55), 0, 1, offset);
     await data.close();
     for (const readOnly of [false, true]) {
-      const opening = lmdbEnvironments(directory, { readOnly })("a");
+      const opening = lmdbEnvironments(directory, { storeId, readOnly })("a");
       await expect(opening).rejects.toMatchObject({ code: "ECORRUPT" });
     }
   });
 
   it("refuses a directory without a data file", async () => {
     await mkdir(join(directory, "a"), { recursive: true });
-    const opening = lmdbEnvironments(directory)("a");
+    const opening = lmdbEnvironments(directory, { storeId })("a");
     await expect(opening).rejects.toMatchObject({ code: "ECORRUPT" });
     expect(await readdir(join(directory, "a"))).toEqual([]);
   });
@@ -106,11 +106,11 @@ describe("opening to write", () => {
 
 describe("opening to read only", () => {
   it("finds what was committed and leaves no trace", async () => {
-    const environment = await lmdbEnvironments(directory)("a");
+    const environment = await lmdbEnvironments(directory, { storeId })("a");
     const closing = await environment.commit([put(1, 1, 3), put(2, 5, 9000)], at(4));
     await environment.close();
     const before = await pictureOf(store);
-    const reader = await lmdbEnvironments(directory, { readOnly: true })("a");
+    const reader = await lmdbEnvironments(directory, { storeId, readOnly: true })("a");
     expect(reader.closing()).toEqual(closing);
     expect(naiveClosing(reader, [1, 2])).toMatchObject({ count: 2, digest: closing.digest });
     expect(reader.get(2, 5)).toHaveLength(9004);
@@ -122,7 +122,7 @@ describe("opening to read only", () => {
   });
 
   it("takes an environment that is not there for an empty one", async () => {
-    const reader = await lmdbEnvironments(directory, { readOnly: true })("b");
+    const reader = await lmdbEnvironments(directory, { storeId, readOnly: true })("b");
     expect(reader.closing()).toBeUndefined();
     expect(reader.get(1, 1)).toBeUndefined();
     expect([...reader.scan(1)]).toEqual([]);
@@ -134,7 +134,7 @@ describe("opening to read only", () => {
 
 describe("committing on a thread", () => {
   it("leaves the event loop free", async () => {
-    const environment = await lmdbEnvironments(directory)("a");
+    const environment = await lmdbEnvironments(directory, { storeId })("a");
     await environment.commit([], at(1));
     let ticks = 0;
     let running = true;
@@ -155,19 +155,20 @@ describe("committing on a thread", () => {
     const source = new URL("../../src/checkpoint/lmdb-environment.ts", import.meta.url).href;
     const program = `
       import { lmdbEnvironments } from ${JSON.stringify(source)};
-      const environment = await lmdbEnvironments(process.argv[1])("a");
+      const storeId = Uint8Array.of(${storeId.join()});
+      const environment = await lmdbEnvironments(process.argv[1], { storeId })("a");
       await environment.commit([], { epoch: 1, lsn: 1, reset: false });
       await environment.commit([], { epoch: 2, lsn: 2, reset: false });`;
     const options = ["--import", "tsx", "--input-type=module", "--eval", program, directory];
     // A process that does not end is killed, which rejects; one that ends too soon exits with 13.
     await promisify(execFile)(process.execPath, options, { timeout: 30_000 });
-    const environment = await lmdbEnvironments(directory)("a");
+    const environment = await lmdbEnvironments(directory, { storeId })("a");
     expect(environment.closing()?.epoch).toBe(2);
     await environment.close();
   });
 
   it("tells when the thread cannot write, and takes no commit after", async () => {
-    const environment = await lmdbEnvironments(directory)("a");
+    const environment = await lmdbEnvironments(directory, { storeId })("a");
     await rm(join(directory, "a"), { recursive: true });
     await writeFile(join(directory, "a"), "no directory");
     const failure = { code: "EIO", path: join(directory, "a"), cause: expect.any(Error) as Error };
@@ -177,7 +178,7 @@ describe("committing on a thread", () => {
   });
 
   it("believes only what it reads back", async () => {
-    const environment = await lmdbEnvironments(directory)("a");
+    const environment = await lmdbEnvironments(directory, { storeId })("a");
     // The thread then creates another environment of that name, which this one does not see.
     await rm(join(directory, "a"), { recursive: true });
     await expect(environment.commit([put(1, 1, 1)], at(1))).rejects.toThrow(

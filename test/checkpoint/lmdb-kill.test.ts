@@ -11,7 +11,7 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { expect, it } from "vitest";
 import { lmdbEnvironments } from "../../src/checkpoint/lmdb-environment.ts";
-import { naiveClosing } from "./naive-closing.ts";
+import { naiveClosing, storeId } from "./naive-closing.ts";
 
 const program = fileURLToPath(new URL("./commit-until-killed.ts", import.meta.url));
 const ROUNDS = 6;
@@ -36,7 +36,7 @@ it("a process killed while it commits leaves a whole checkpoint", async () => {
         stdio: ["ignore", "pipe", "inherit"],
       });
       const durable = await killAfter(child, 3, round);
-      const environment = await lmdbEnvironments(store)("a");
+      const environment = await lmdbEnvironments(store, { storeId })("a");
       const closing = environment.closing()!;
       expect([durable, durable + 1]).toContain(closing.epoch);
       expect(closing).toMatchObject({ lsn: closing.epoch, ...naiveClosing(environment, [1]) });

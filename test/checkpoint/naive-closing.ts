@@ -5,6 +5,9 @@ import type { Change, Environment } from "../../src/checkpoint/environment.ts";
 import { digestOf } from "../../src/checkpoint/digest.ts";
 import { open, seal } from "../../src/format/sealed-value.ts";
 
+/** Of the store that the environments of these tests belong to. */
+export const storeId: Uint8Array = Uint8Array.of(0x57, 1, 2, 3, 4, 5, 6, 7);
+
 /** Count and digest of what is stored under `kinds`; every value must open. */
 export function naiveClosing(
   environment: Environment,

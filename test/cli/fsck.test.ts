@@ -101,7 +101,7 @@ describe("check", () => {
     const file = join(place, "superblock");
     const bytes = await readFile(file);
     for (const slot of [0, 4096]) {
-      bytes.writeUInt32LE(3, slot + 8);
+      bytes.writeUInt32LE(4, slot + 8);
       bytes.writeUInt32LE(0, slot + 12);
       bytes.writeUInt32LE(crc32c(bytes.subarray(slot, slot + 4096)), slot + 12);
     }

@@ -91,7 +91,7 @@ describe("info", () => {
     expect(info).toEqual({
       path: at("s"),
       uuid: expected.uuid,
-      formatVersion: 2,
+      formatVersion: 3,
       blockSize: 4096,
       capacity: 256 * MiB,
       free: expected.free,

@@ -156,7 +156,7 @@ describe("what FORMAT.md says in words", () => {
       "data label": encodeDataLabel(uuid),
       "journal file header": encodeFileHeader({ ...facts, sequence: 1, blocks: 4 }, 512),
       "journal frame header": encodeFrame(facts, new Uint8Array(8), [], 512).chunks[0]!,
-      "closing record": encodeClosing({ epoch: 1, lsn: 0, count: 0, digest: 0 }),
+      "closing record": encodeClosing({ epoch: 1, lsn: 0, count: 0, digest: 0, storeId }),
     };
     for (const layout of layouts(document)) {
       const magic = layout.rows.find((row) => row["field"] === "magic");

@@ -27,7 +27,7 @@ let original = "";
 beforeAll(async () => {
   scratch = await mkdtemp(join(tmpdir(), "blockspace-fsck-"));
   original = join(scratch, "original");
-  const environment = await lmdbEnvironments(original)("a");
+  const environment = await lmdbEnvironments(original, { storeId: new Uint8Array(8) })("a");
   const changes = Array.from({ length: VALUES }, (_, id) => ({
     kind: 3,
     id,

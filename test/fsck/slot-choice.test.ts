@@ -55,6 +55,25 @@ describe.each([0, 1])("slot %i with", (slot) => {
     expect((await examine(store.access, { data: true })).report.exitCode).toBe(0);
   });
 
+  it("another uuid is not taken for the store's where only the checkpoints tell", async () => {
+    const store = await withSlot(slot, { uuid: foreign, sequence: 99 });
+    await store.write("data", (await store.read("data")).fill(0, 0, 512));
+    const journal = store.directory.directory("journal");
+    for (const name of await journal.list()) await store.remove(`journal/${name}`);
+    const { report } = await examine(store.access);
+    expect(report.findings.find(({ id }) => id === "S003")!.message).toContain(
+      `slot ${1 - slot} fits the rest of the store, and for the other a checkpoint is another`,
+    );
+  });
+
+  it("a larger capacity is seen for what it is next to a checkpoint of another store", async () => {
+    const store = await withSlot(slot, { capacityBlocks: 512, sequence: 99 });
+    store.images.a = (await sampleStore(4)).images.a!;
+    const { report, evidence } = await examine(store.access);
+    expect(report.findings.map(({ id }) => id)).toEqual(["S003", "C015"]);
+    expect(evidence!.superblock.capacityBlocks).toBe(store.layout.capacityBlocks);
+  });
+
   it("a greater sequence counts where nothing else tells", async () => {
     const store = await withSlot(slot, { compatibleFeatures: 4, sequence: 99 });
     const { report, evidence } = await examine(store.access);

@@ -198,7 +198,7 @@ describe("a store whose data device lies elsewhere", () => {
     const parts: StoreParts = {
       directory: tree.directory("store"),
       openDevice: (mode) => tree.open("device", mode),
-      environments: () => environments.open,
+      environments: (_, { storeId }) => environments.openFor(storeId),
     };
     return { tree, parts };
   }
@@ -251,7 +251,7 @@ describe("a store whose data device lies elsewhere", () => {
       parts: {
         ...elsewhere.parts,
         directory: elsewhere.tree.directory("other"),
-        environments: () => new MemoryEnvironments().open,
+        environments: (_, { storeId }) => new MemoryEnvironments().openFor(storeId),
       },
     };
     const error = await refusal(() => open(other));

@@ -63,22 +63,24 @@ async function start(): Promise<{ store: MemoryStore; host: Host }> {
 
 /** Environments that take many turns of the event loop before they ask for the last changes. */
 function slowEnvironments({ environments }: MemoryStore): { commitDelayed: () => number } {
-  const { open } = environments;
+  const { openFor } = environments;
   let delayed = 0;
-  const slow: OpenEnvironment = async (name, anew) => {
-    const environment = await open(name, anew);
-    const commit = environment.commit.bind(environment);
-    environment.commit = (changes, how) => {
-      const last = async (): Promise<Iterable<Change>> => {
-        delayed++;
-        for (let turn = 0; turn < 20; turn++) await nextTurn();
-        return how.last?.() ?? [];
+  const slowly =
+    (open: OpenEnvironment): OpenEnvironment =>
+    async (name, anew) => {
+      const environment = await open(name, anew);
+      const commit = environment.commit.bind(environment);
+      environment.commit = (changes, how) => {
+        const last = async (): Promise<Iterable<Change>> => {
+          delayed++;
+          for (let turn = 0; turn < 20; turn++) await nextTurn();
+          return how.last?.() ?? [];
+        };
+        return commit(changes, { ...how, last });
       };
-      return commit(changes, { ...how, last });
+      return environment;
     };
-    return environment;
-  };
-  Object.assign(environments, { open: slow });
+  Object.assign(environments, { openFor: (id: Uint8Array) => slowly(openFor(id)) });
   return { commitDelayed: () => delayed };
 }
 

@@ -12,7 +12,7 @@ import type { Engine } from "../../src/host/engine.ts";
 import { Host } from "../../src/host/host.ts";
 import { openStore } from "../../src/host/open.ts";
 import { checkOptions, type OpenHostOptions } from "../../src/host/options.ts";
-import type { NewStore } from "../../src/host/store.ts";
+import type { NewStore, StoreParts } from "../../src/host/store.ts";
 
 /** The part of a store that an operation touches. */
 export type Place = "data" | "journal" | "other";
@@ -66,7 +66,10 @@ export class MemoryStore {
     const all = { create: !options.readOnly, ...sizes, ...options };
     checkOptions(all);
     const { directory, environments, layout } = this;
-    const parts = { directory, environments: () => environments.open };
+    const parts: StoreParts = {
+      directory,
+      environments: (_, { storeId }) => environments.openFor(storeId),
+    };
     const opened = await openStore(parts, all, async () => layout);
     const host = new Host(opened);
     this.#engines.set(host, opened.engine);

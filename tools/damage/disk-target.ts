@@ -26,8 +26,8 @@ export function diskTarget(store: string): DamageTarget {
         await rm(join(checkpoint, name), { recursive: true });
         return;
       }
-      const { epoch, lsn } = decodeClosing(image.closing!);
-      const environment = await lmdbEnvironments(checkpoint)(name, true);
+      const { epoch, lsn, storeId } = decodeClosing(image.closing!);
+      const environment = await lmdbEnvironments(checkpoint, { storeId })(name, true);
       try {
         await environment.commit(image.changes(), { epoch, lsn, reset: true });
       } finally {

@@ -16,7 +16,7 @@ import {
 import { Host } from "../../../src/host/host.ts";
 import { openStore } from "../../../src/host/open.ts";
 import { checkOptions, type OpenHostOptions } from "../../../src/host/options.ts";
-import type { NewStore } from "../../../src/host/store.ts";
+import type { NewStore, StoreParts } from "../../../src/host/store.ts";
 import type { OnOperation } from "../../../src/testing/operation.ts";
 import type { SimulatedDirectory } from "../../../src/testing/simulated-directory.ts";
 import { SimulatedTree } from "../../support/simulated-tree.ts";
@@ -67,7 +67,10 @@ export class FsckStore {
     const sizes = { journalSize: SMALLEST, cacheSize: SMALLEST, maxDirty: SMALLEST };
     const all = { create: !options.readOnly, ...sizes, ...options };
     checkOptions(all);
-    const parts = { directory: this.directory, environments: () => this.#open };
+    const parts: StoreParts = {
+      directory: this.directory,
+      environments: (_, { storeId }) => this.#opener(storeId),
+    };
     return new Host(await openStore(parts, all, async () => this.layout));
   }
 
@@ -83,7 +86,7 @@ export class FsckStore {
           foreignKeys: [],
         };
       },
-      openEnvironment: this.#open,
+      makeEnvironment: (name, storeId) => this.#opener(storeId)(name, true),
       saveEnvironment: async (name) => {
         const image = this.images[name];
         return image && encodeImage(image);
@@ -119,20 +122,22 @@ export class FsckStore {
       : { directory: this.directory.directory(first!), name: second };
   }
 
-  readonly #open: OpenEnvironment = async (name, anew = false) => {
-    if (anew) {
-      this.onCommit?.(name);
-      this.images[name] = undefined;
-    }
-    const image = (this.images[name] ??= new Image());
-    const environment = new ImageEnvironment(name, image);
-    const commit = environment.commit.bind(environment);
-    environment.commit = (changes, state) => {
-      this.onCommit?.(name);
-      return commit(changes, state);
+  readonly #opener =
+    (storeId: Uint8Array): OpenEnvironment =>
+    async (name, anew = false) => {
+      if (anew) {
+        this.onCommit?.(name);
+        this.images[name] = undefined;
+      }
+      const image = (this.images[name] ??= new Image());
+      const environment = new ImageEnvironment(name, image, storeId);
+      const commit = environment.commit.bind(environment);
+      environment.commit = (changes, state) => {
+        this.onCommit?.(name);
+        return commit(changes, state);
+      };
+      return environment;
     };
-    return environment;
-  };
 }
 
 function encodeImage(image: Image): Uint8Array {
