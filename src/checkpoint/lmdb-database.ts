@@ -8,10 +8,10 @@
  *
  * **Creation.** LMDB writes its first two pages without a flush, so a loss of power could leave a
  * file that is no environment at all. It is therefore made under another name, flushed, and
- * renamed: a directory that is there holds a sound, if empty, environment, or is damaged. That much
- * is checked here, because lmdb takes the process down with it over a header that it does not know.
- * (So it may over damage further in; a file that there is reason to doubt belongs into a child
- * process.)
+ * renamed: a directory that is there holds a sound, if empty, environment, or is damaged. What a
+ * look at the file can tell is checked here (`lmdb-pages.ts`), because lmdb takes the process down
+ * with it. (So it may over damage further in; a file that there is reason to doubt belongs into a
+ * child process.)
  *
  * **Reading only.** A reader of LMDB writes to `lock.mdb`, creating it if need be. To leave the
  * store as it is, the environment is opened through a symbolic link to its data file in a temporary
@@ -25,7 +25,7 @@ import { basename, dirname } from "node:path";
 import { open, type RootDatabase } from "lmdb";
 import { BlockspaceError, isBlockspaceError, messageOf } from "../base/errors.ts";
 import { FileDirectory } from "../device/file-directory.ts";
-import { checkHeader, DATA_FILE, isThere, lmdbOptions, throughLink } from "./lmdb-files.ts";
+import { checkFile, DATA_FILE, isThere, lmdbOptions, throughLink } from "./lmdb-files.ts";
 
 export type Database = RootDatabase<Uint8Array, Uint8Array>;
 
@@ -34,7 +34,7 @@ const damageCodes: readonly unknown[] = [-30797, -30796, -30794, -30793];
 
 /** Opens the environment at `path` for writing, and creates it if it is not there. */
 export async function openDatabase(path: string): Promise<Database> {
-  if (await isThere(path)) await checkHeader(path);
+  if (await isThere(path)) await checkFile(path);
   else await create(path);
   return open(lmdbOptions(path));
 }
@@ -42,7 +42,7 @@ export async function openDatabase(path: string): Promise<Database> {
 /** Opens the environment at `path` for reading only; `undefined` when it is not there. */
 export async function openReadOnly(path: string): Promise<Database | undefined> {
   if (!(await isThere(path))) return undefined;
-  await checkHeader(path);
+  await checkFile(path);
   return throughLink(path, (link) => open(lmdbOptions(link, true)));
 }
 

@@ -12,7 +12,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { BlockspaceError, isBlockspaceError, messageOf } from "../base/errors.ts";
 import { KiB, MiB } from "../base/units.ts";
-import { checkHeader, isThere, lmdbOptions, throughLink } from "./lmdb-files.ts";
+import { checkFile, checkHeader, isThere, lmdbOptions, throughLink } from "./lmdb-files.ts";
 
 /** Longer keys than LMDB allows are nonsense. */
 const MAX_KEY_BYTES = 1978;
@@ -49,6 +49,8 @@ export async function dumpEnvironment(
     const size = await checkHeader(path);
     const stream = new DumpStream(size, take);
     const failure = await throughLink(path, (link) => runChild(link, stream, options));
+    // A host passes it over as well where only what it would write next is damaged.
+    if (failure === undefined) await checkFile(path);
     return failure === undefined ? { present: true } : { present: true, failure };
   } catch (error) {
     if (!isBlockspaceError(error, "ECORRUPT")) throw error;

@@ -3,14 +3,17 @@
  * LMDB's at all, and a way to open it that leaves no trace. What stands here loads no native code,
  * so it serves those as well who have a child process read the environment for them.
  */
-import { mkdtemp, rm, symlink } from "node:fs/promises";
+import { mkdtemp, rm, stat, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import type { RootDatabaseOptionsWithPath } from "lmdb";
 import { viewOf } from "../base/bytes.ts";
 import { BlockspaceError } from "../base/errors.ts";
 import { GiB } from "../base/units.ts";
+import type { Device } from "../device/device.ts";
 import { FileDirectory } from "../device/file-directory.ts";
+import { codeOf, entryError } from "../device/medium-error.ts";
+import { checkPages } from "./lmdb-pages.ts";
 
 export const DATA_FILE = "data.mdb";
 /** An environment has at least its two meta pages. */
@@ -18,6 +21,9 @@ const MIN_DATA_BYTES = 8192;
 const META_PAGE = 8;
 const LMDB_MAGIC = 0xbeefc0de;
 const LMDB_VERSION = 2;
+
+/** A part of the path that is not there, or is no directory, or a link that leads nowhere. */
+const missing: readonly unknown[] = ["ENOENT", "ENOTDIR", "ELOOP"];
 
 /** Not a cap: lmdb maps more when the file outgrows it. It is address space, not memory. */
 const MAP_BYTES: number = 16 * GiB;
@@ -66,11 +72,8 @@ export async function throughLink<T>(
 }
 
 /** Bytes of the data file; `ECORRUPT` when it is missing, or does not begin as lmdb writes it. */
-export async function checkHeader(path: string): Promise<number> {
-  const directory = new FileDirectory(path);
-  if (!(await directory.list()).includes(DATA_FILE)) refuse(path, "is not there");
-  const data = await directory.open(DATA_FILE, "read");
-  try {
+export function checkHeader(path: string): Promise<number> {
+  return withDataFile(path, async (data) => {
     if (data.size < MIN_DATA_BYTES) refuse(path, `has only ${data.size} bytes`);
     const header = new Uint8Array(32);
     await data.read(header, 0);
@@ -78,6 +81,25 @@ export async function checkHeader(path: string): Promise<number> {
     const meta = view.getUint16(18, true) === META_PAGE && view.getUint32(24, true) === LMDB_MAGIC;
     if (!meta || view.getUint32(28, true) !== LMDB_VERSION) refuse(path, "is not one of LMDB's");
     return data.size;
+  });
+}
+
+/** As {@link checkHeader}, and looks for what takes the process down that goes on to use it. */
+export async function checkFile(path: string): Promise<void> {
+  await checkHeader(path);
+  await withDataFile(path, checkPages);
+}
+
+/** Opens the data file for `work`; anything else in its place is damage like any other. */
+async function withDataFile<T>(path: string, work: (data: Device) => Promise<T>): Promise<T> {
+  const stats = await stat(join(path, DATA_FILE)).catch((error: unknown) => {
+    if (!missing.includes(codeOf(error))) throw entryError("opening", path, error);
+  });
+  if (!stats) refuse(path, "is not there");
+  if (!stats.isFile()) refuse(path, "is no file");
+  const data = await new FileDirectory(path).open(DATA_FILE, "read");
+  try {
+    return await work(data);
   } finally {
     await data.close();
   }
