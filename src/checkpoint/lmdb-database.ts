@@ -25,7 +25,7 @@ import { basename, dirname } from "node:path";
 import { open, type RootDatabase } from "lmdb";
 import { BlockspaceError, isBlockspaceError, messageOf } from "../base/errors.ts";
 import { FileDirectory } from "../device/file-directory.ts";
-import { checkFile, DATA_FILE, isThere, lmdbOptions, throughLink } from "./lmdb-files.ts";
+import { checkFile, DATA_FILE, isThere, lmdbOptions, oddLock, throughLink } from "./lmdb-files.ts";
 
 export type Database = RootDatabase<Uint8Array, Uint8Array>;
 
@@ -36,6 +36,9 @@ const damageCodes: readonly unknown[] = [-30797, -30796, -30794, -30793];
 export async function openDatabase(path: string): Promise<Database> {
   if (await isThere(path)) await checkFile(path);
   else await create(path);
+  // Nothing of worth is in it: the lock of the store is what keeps others away.
+  const lock = await oddLock(path);
+  if (lock !== undefined) await rm(lock, { recursive: true });
   return open(lmdbOptions(path));
 }
 

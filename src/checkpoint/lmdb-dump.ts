@@ -12,7 +12,14 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { BlockspaceError, isBlockspaceError, messageOf } from "../base/errors.ts";
 import { KiB, MiB } from "../base/units.ts";
-import { checkFile, checkHeader, isThere, lmdbOptions, throughLink } from "./lmdb-files.ts";
+import {
+  checkFile,
+  checkHeader,
+  isThere,
+  lmdbOptions,
+  oddLock,
+  throughLink,
+} from "./lmdb-files.ts";
 
 /** Longer keys than LMDB allows are nonsense. */
 const MAX_KEY_BYTES = 1978;
@@ -33,6 +40,8 @@ export interface DumpEnd {
   present: boolean;
   /** Why not all of it could be read. */
   failure?: string;
+  /** What keeps a writer from it, and no reader. */
+  obstacle?: string;
 }
 
 /**
@@ -44,18 +53,36 @@ export async function dumpEnvironment(
   take: (key: Uint8Array, value: Uint8Array) => void,
   options: DumpOptions = {},
 ): Promise<DumpEnd> {
+  if (!(await isThere(path))) return { present: false };
+  const failure = await read(path, take, options);
+  if (failure !== undefined) return { present: true, failure };
+  const lock = await oddLock(path);
+  return lock === undefined ? { present: true } : { present: true, obstacle: `${lock} is no file` };
+}
+
+/** Reads it; returns why not all of it can be believed, if so. */
+async function read(
+  path: string,
+  take: (key: Uint8Array, value: Uint8Array) => void,
+  options: DumpOptions,
+): Promise<string | undefined> {
   try {
-    if (!(await isThere(path))) return { present: false };
-    const size = await checkHeader(path);
+    const size = await checkHeader(path).catch(asDamage);
     const stream = new DumpStream(size, take);
     const failure = await throughLink(path, (link) => runChild(link, stream, options));
     // A host passes it over as well where only what it would write next is damaged.
     if (failure === undefined) await checkFile(path);
-    return failure === undefined ? { present: true } : { present: true, failure };
+    return failure;
   } catch (error) {
     if (!isBlockspaceError(error, "ECORRUPT")) throw error;
-    return { present: true, failure: messageOf(error) };
+    return messageOf(error);
   }
+}
+
+/** One environment that cannot be read must not keep anybody from what else there is. */
+function asDamage(error: unknown): never {
+  if (isBlockspaceError(error, "ECORRUPT")) throw error;
+  throw new BlockspaceError("ECORRUPT", messageOf(error), { cause: error });
 }
 
 /** Runs the child to its end, whichever that is; returns why it did not send all, if so. */

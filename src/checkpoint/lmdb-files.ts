@@ -3,7 +3,8 @@
  * LMDB's at all, and a way to open it that leaves no trace. What stands here loads no native code,
  * so it serves those as well who have a child process read the environment for them.
  */
-import { mkdtemp, rm, stat, symlink } from "node:fs/promises";
+import { lstat, mkdtemp, rm, stat, symlink } from "node:fs/promises";
+import type { Stats } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import type { RootDatabaseOptionsWithPath } from "lmdb";
@@ -16,6 +17,7 @@ import { codeOf, entryError } from "../device/medium-error.ts";
 import { checkPages } from "./lmdb-pages.ts";
 
 export const DATA_FILE = "data.mdb";
+const LOCK_FILE = "lock.mdb";
 /** An environment has at least its two meta pages. */
 const MIN_DATA_BYTES = 8192;
 const META_PAGE = 8;
@@ -55,6 +57,25 @@ export function lmdbOptions(path: string, readOnly = false): LmdbOptions {
 export async function isThere(path: string): Promise<boolean> {
   const names = await new FileDirectory(dirname(path)).list();
   return names.includes(basename(path));
+}
+
+/** True for a regular file, which no link has led to. */
+export async function isRegularFile(path: string): Promise<boolean> {
+  return (await entryAt(path))?.isFile() === true;
+}
+
+/** The lock file of the environment, when it is something else: opening it would end lmdb. */
+export async function oddLock(path: string): Promise<string | undefined> {
+  const file = join(path, LOCK_FILE);
+  const stats = await entryAt(file);
+  return stats && !stats.isFile() ? file : undefined;
+}
+
+function entryAt(path: string): Promise<Stats | undefined> {
+  return lstat(path).catch((error: unknown) => {
+    if (missing.includes(codeOf(error))) return undefined;
+    throw entryError("opening", path, error);
+  });
 }
 
 /** Calls `work` with a directory in which the environment at `path` can be opened to be read. */

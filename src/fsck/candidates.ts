@@ -59,8 +59,10 @@ export async function checkCheckpoints(
   step();
   for (const [name, reading] of [["a", a] as const, ["b", b] as const]) {
     signal?.throwIfAborted();
-    const [damage, all] = [findings.damage, findings.all];
     const report = findings.report(name);
+    // The values are as good as they are: a repair may go on from them.
+    if (reading.obstacle !== undefined) report("C001", reading.obstacle);
+    const [damage, all] = [findings.damage, findings.all];
     reportReading(reading, report);
     const { image } = reading;
     if (!reading.present || (image.size === 0 && !image.closing && !reading.failure)) continue;

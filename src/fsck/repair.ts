@@ -259,13 +259,19 @@ async function writeInPlace(
     await directory.rename(UNFINISHED, SUPERBLOCK);
     await directory.sync();
   }
-  await writeUndo(access, await collectPieces(access, device, ranges), left);
+  const journal = directory.directory("journal");
+  const unreadable = unreadableIn(findings);
+  const pieces = await collectPieces(access, device, ranges, unreadable);
+  // As long as the store is in one piece: where one cannot be put aside, it stays so. What cannot
+  // be read now may be of worth to somebody who can, so it is kept, under no journal file's name.
+  for (const name of unreadable) await journal.rename(name, `${name}.unreadable`);
+  await writeUndo(access, pieces, left);
   await takeApart(access);
   for (const [pblock, block] of blocks) await device.write([block], addressOf(geometry, pblock));
   await device.flush();
   if (has(/^S006$/)) await writeLabel(device, superblock.uuid);
   if (metadata) {
-    await writeJournal(directory.directory("journal"), superblock, stateOf(plan));
+    await writeJournal(journal, superblock, stateOf(plan));
     await writeCheckpoints(access, superblock, stateOf(plan));
   }
   const names = await directory.list();
@@ -273,6 +279,12 @@ async function writeInPlace(
   await writeSuperblock(directory, SUPERBLOCK_AWAY, superblock);
   await directory.rename(SUPERBLOCK_AWAY, SUPERBLOCK);
   await directory.sync();
+}
+
+/** The names in the journal that are no files, or whose beginning cannot be read. */
+function unreadableIn(findings: readonly Finding[]): Set<string> {
+  const bad = findings.filter(({ id }) => id === "J007");
+  return new Set(bad.map(({ where }) => where.file!.replace(/^journal\//, "")));
 }
 
 /** Where a repair was cut short, the store is put back as it was before. */

@@ -7,6 +7,7 @@ import { BlockspaceError } from "../base/errors.ts";
 import { GiB } from "../base/units.ts";
 import type { Environment } from "../checkpoint/environment.ts";
 import { dumpEnvironment } from "../checkpoint/lmdb-dump.ts";
+import { DATA_FILE, isRegularFile } from "../checkpoint/lmdb-files.ts";
 import type { Device, Directory, Lock } from "../device/device.ts";
 import { FileDevice } from "../device/file-device.ts";
 import { FileDirectory } from "../device/file-directory.ts";
@@ -25,6 +26,8 @@ export interface EnvironmentReading {
   foreignKeys: string[];
   /** Why not all of it could be read. */
   failure?: string;
+  /** What keeps a host from opening it to write. */
+  obstacle?: string;
 }
 
 export interface StoreAccess {
@@ -56,8 +59,6 @@ export interface AccessOptions {
   device?: string;
 }
 
-const DATA_FILE = "data.mdb";
-
 /** A store in a directory of the file system. */
 export function storeAccess(path: string, options: AccessOptions = {}): StoreAccess {
   const directory = new FileDirectory(path, "refuse");
@@ -73,9 +74,9 @@ export function storeAccess(path: string, options: AccessOptions = {}): StoreAcc
       return lmdbEnvironments(checkpoint.path, { storeId })(name, true);
     },
     async saveEnvironment(name) {
-      if (!(await checkpoint.list()).includes(name)) return undefined;
       const place = checkpoint.directory(name);
-      if (!(await place.list()).includes(DATA_FILE)) return undefined;
+      // What stands there and is no file has nothing that could be put back.
+      if (!(await isRegularFile(join(place.path, DATA_FILE)))) return undefined;
       return readWhole(place, DATA_FILE);
     },
     async restoreEnvironment(name, bytes) {

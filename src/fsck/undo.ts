@@ -66,11 +66,15 @@ const undoStruct: Struct<UndoHeader> = struct("undo file", {
   lsn: "u64",
 });
 
-/** What a repair writes over: its metadata, and these ranges of the data device. */
+/**
+ * What a repair writes over: its metadata, and these ranges of the data device. What `unreadable`
+ * names in the journal has nothing that could be put back.
+ */
 export async function collectPieces(
   access: StoreAccess,
   device: Device,
   ranges: readonly { address: number; length: number }[],
+  unreadable: ReadonlySet<string> = new Set(),
 ): Promise<Piece[]> {
   const { directory } = access;
   const pieces: Piece[] = [];
@@ -78,7 +82,7 @@ export async function collectPieces(
   pieces.push({ kind: pieceKinds.superblock, number: 0, bytes: superblock });
   const journal = directory.directory("journal");
   for (const name of await journal.list()) {
-    if (!/^\d{8,15}$/.test(name)) continue;
+    if (!/^\d{8,15}$/.test(name) || unreadable.has(name)) continue;
     const bytes = await readWhole(journal, name);
     pieces.push({ kind: pieceKinds.journal, number: Number(name), bytes });
   }

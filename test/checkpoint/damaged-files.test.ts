@@ -12,7 +12,7 @@ import { checkPages, checkUsedPages, newestMeta } from "../../src/checkpoint/lmd
 import { FileDevice } from "../../src/device/file-device.ts";
 import { check } from "../../src/fsck/check.ts";
 import { Host } from "../../src/index.ts";
-import { put, remove } from "./naive-closing.ts";
+import { put, remove, storeId } from "./naive-closing.ts";
 
 const PAGE = 4096;
 let scratch = "";
@@ -95,7 +95,7 @@ describe("damaged files", () => {
 describe("sound files", () => {
   it("are taken, and all pages that they use are found in them", async () => {
     const directory = join(scratch, "sound");
-    let environment = await lmdbEnvironments(directory)("a");
+    let environment = await lmdbEnvironments(directory, { storeId })("a");
     for (let epoch = 1; epoch <= 60; epoch++) {
       const changes = Array.from({ length: 100 }, (_, i) => {
         const id = (epoch * 37 + i * 13) % 400;
@@ -106,7 +106,7 @@ describe("sound files", () => {
       await environment.commit(unique.values(), { epoch, lsn: epoch, reset });
       if (epoch % 10 === 0) {
         await environment.close();
-        environment = await lmdbEnvironments(directory)("a");
+        environment = await lmdbEnvironments(directory, { storeId })("a");
       }
       const device = await FileDevice.open(join(directory, "a", "data.mdb"), "read");
       await checkPages(device);
@@ -121,14 +121,14 @@ describe("sound files", () => {
 
   it("may be shorter than their meta page says, where nothing is in use", async () => {
     const directory = join(scratch, "short");
-    const environment = await lmdbEnvironments(directory)("a");
+    const environment = await lmdbEnvironments(directory, { storeId })("a");
     const closing = await environment.commit([put(1, 1, 50)], { epoch: 1, lsn: 1, reset: false });
     await environment.close();
     const file = join(directory, "a", "data.mdb");
     const bytes = await readFile(file);
     for (const page of [0, PAGE]) bytes.writeUInt32LE(bytes.length / PAGE + 5, page + 144);
     await writeFile(file, bytes);
-    const again = await lmdbEnvironments(directory)("a");
+    const again = await lmdbEnvironments(directory, { storeId })("a");
     expect(again.closing()).toEqual(closing);
     await again.close();
   });
