@@ -98,6 +98,13 @@ export interface Evidence {
   candidates: Candidate[];
   chosen: Chosen | undefined;
   contents: Contents | undefined;
+  /** All blocks that phase 7 could not read, however many findings are kept. */
+  badBlocks: BadBlock[];
+}
+
+export interface BadBlock {
+  pblock: number;
+  id: "D001" | "D002";
 }
 
 /** Checks the store in a directory; resolves whatever is wrong with it. */
@@ -199,7 +206,7 @@ class CheckRun {
       return found;
     });
     const evidence = { access, identity, superblock, geometry, journalIdentity, journal };
-    this.evidence = { ...evidence, candidates, chosen, contents: undefined };
+    this.evidence = { ...evidence, candidates, chosen, contents: undefined, badBlocks: [] };
     if (chosen) await this.#final(chosen, geometry, device);
   }
 
@@ -239,7 +246,13 @@ class CheckRun {
           ...(bytesPerSecond === undefined ? {} : { bytesPerSecond }),
           ...(signal ? { signal } : {}),
         },
-        report,
+        (id, message, where, atRisk) => {
+          if ((id === "D001" || id === "D002") && where?.blocks) {
+            const pblock = (where.blocks.address - geometry.dataOffset) / geometry.blockSize;
+            this.evidence!.badBlocks.push({ pblock, id });
+          }
+          report(id, message, where, atRisk);
+        },
       ),
     );
     this.#report.data = done;

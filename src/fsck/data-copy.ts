@@ -8,8 +8,9 @@ import type { Device } from "../device/device.ts";
 import type { SegmentRecord } from "../format/segment-record.ts";
 import type { Superblock } from "../format/superblock.ts";
 import { addressOf, type Geometry, geometryOf } from "../space/geometry.ts";
-import type { Loss } from "./loss.ts";
+import { type Loss, unreadable } from "./loss.ts";
 import type { RepairPlan } from "./repair-plan.ts";
+import { placeOf } from "./scrub.ts";
 import type { StoreAccess } from "./store-access.ts";
 import { DATA } from "./store-parts.ts";
 import { writeLabel } from "./store-writing.ts";
@@ -51,6 +52,7 @@ async function copySegment(
 ): Promise<void> {
   const { segmentBlocks, blockSize } = geometry;
   const base = segment * segmentBlocks;
+  const parts = { geometry, contents: plan.contents };
   const wanted = (i: number): boolean =>
     record.refs.get(i) > 0 && record.written[i] === 1 && !plan.restored.has(base + i);
   for (let i = 0; i < segmentBlocks; i++) {
@@ -62,8 +64,8 @@ async function copySegment(
       const block = bytes.subarray((j - i) * blockSize, (j - i + 1) * blockSize);
       if (crc32(block) === record.checksums[j]) continue;
       const note = `block ${base + j} does not match its checksum, and is copied as it is`;
-      const offset = record.vblocks.get(j) * blockSize;
-      losses.push({ kind: "unreadable", offset, length: blockSize, note });
+      const range = { offset: record.vblocks.get(j) * blockSize, length: blockSize };
+      losses.push(unreadable({ range, ...placeOf(parts, record, base + j) }, note));
     }
     await device.write([bytes], addressOf(geometry, base + i));
     i = end - 1;

@@ -2,6 +2,7 @@
  * What a repair could not bring back, or put elsewhere, told for each place: nothing that could
  * still be read is thrown away without a word here.
  */
+import type { FindingPlace } from "./finding.ts";
 
 /**
  * - `gone`: nobody knows any more what was mapped here; the range reads as zeroes now
@@ -34,6 +35,11 @@ export interface Loss {
   offset?: number;
   length?: number;
   note: string;
+}
+
+/** A block that stays as it is, at its place as far as anybody knows it. */
+export function unreadable({ subvolume, range }: FindingPlace, note: string): Loss {
+  return { kind: "unreadable", ...(subvolume === undefined ? {} : { subvolume }), ...range, note };
 }
 
 /** True when data is not what it was before the damage. */

@@ -10,6 +10,7 @@ import { randomUUID } from "node:crypto";
 import { resolve } from "node:path";
 import { BlockspaceError } from "../base/errors.ts";
 import type { Device } from "../device/device.ts";
+import type { SegmentRecord } from "../format/segment-record.ts";
 import { addressOf } from "../space/geometry.ts";
 import {
   type CheckOptions,
@@ -22,9 +23,10 @@ import {
 import { copyData } from "./data-copy.ts";
 import { exitBits, exitCodeOf, type Finding } from "./finding.ts";
 import { blocksInJournal } from "./journal-search.ts";
-import type { Loss } from "./loss.ts";
+import { type Loss, unreadable } from "./loss.ts";
 import { linksIn, lockForRepair } from "./phase-identity.ts";
 import { journalPlace, planRepair, type RepairPlan } from "./repair-plan.ts";
+import { placeOf } from "./scrub.ts";
 import { storeAccess, type StoreAccess } from "./store-access.ts";
 import { DATA, LOCK, SUPERBLOCK, SUPERBLOCK_AWAY, UNDO, UNFINISHED } from "./store-parts.ts";
 import {
@@ -97,6 +99,8 @@ export async function repairStore(
     }
   } catch (error) {
     report.failure = failureOf(error, options.signal);
+    // Nothing was looked at, which must not be taken for a clean store.
+    if (report.before === nothing) nothing.failure = report.failure;
   }
   const { before, corrected, uncorrected } = report;
   const failure = report.failure ?? before.failure;
@@ -114,6 +118,11 @@ function leftBits({ before, after, losses }: RepairReport): number {
   return exitCodeOf((after ?? before).findings);
 }
 
+/** Also those that were not kept. */
+function countOf({ findings, findingsLeftOut }: CheckReport): number {
+  return findings.length + findingsLeftOut;
+}
+
 async function carryOut(
   access: StoreAccess,
   target: StoreAccess | undefined,
@@ -124,7 +133,7 @@ async function carryOut(
   const { report: before, evidence } = await examine(access, options, "none");
   report.before = before;
   const { findings } = before;
-  report.uncorrected = findings.length;
+  report.uncorrected = countOf(before);
   if (before.failure || !evidence) return;
   if (findings.some(({ severity }) => severity === "fatal")) return;
   if (options.only === "leaks" && findings.some(({ severity }) => severity !== "leak")) return;
@@ -153,7 +162,7 @@ async function write(
   try {
     const freeLeaks = options.only === "leaks";
     const plan = await planRepair(evidence, device, { findings, freeLeaks });
-    const bad = await restoreFromJournal(evidence, plan, findings);
+    const bad = await restoreFromJournal(evidence, plan);
     // A copy compares every block, and tells of these itself.
     report.losses.push(...plan.losses, ...(target ? [] : bad));
     const harmless = new Set(["rebuilt", "resized"]);
@@ -168,38 +177,34 @@ async function write(
   const { signal } = options;
   const { report: after } = await examine(result, signal ? { signal } : {}, "none");
   report.after = after;
-  const unreadable = report.losses.filter(({ kind }) => kind === "unreadable").length;
-  report.uncorrected = after.findings.length + unreadable;
-  const stillBad = findings.filter(({ id }) => id === "D001" || id === "D002").length;
-  report.corrected = findings.length - Math.min(stillBad, unreadable);
+  const lost = report.losses.filter(({ kind }) => kind === "unreadable").length;
+  report.uncorrected = countOf(after) + lost;
+  report.corrected = countOf(report.before) - Math.min(evidence.badBlocks.length, lost);
   if (after.failure) throw new BlockspaceError("EIO", after.failure.message);
 }
 
 /** Blocks that the data device has lost and the journal still carries; the others are told of. */
-async function restoreFromJournal(
-  evidence: Evidence,
-  plan: RepairPlan,
-  findings: readonly Finding[],
-): Promise<Loss[]> {
-  const { blockSize, segmentBlocks, dataOffset } = evidence.geometry;
-  const bad = findings.filter(({ id }) => id === "D001" || id === "D002");
+async function restoreFromJournal(evidence: Evidence, plan: RepairPlan): Promise<Loss[]> {
+  const { geometry, badBlocks: bad } = evidence;
+  const { blockSize, segmentBlocks } = geometry;
+  const { contents } = plan;
+  const recordOf = (pblock: number): SegmentRecord | null | undefined =>
+    contents.segments.get(Math.floor(pblock / segmentBlocks));
   const wanted = new Map<number, number>();
-  for (const { where } of bad) {
-    const pblock = (where.blocks!.address - dataOffset) / blockSize;
-    const record = plan.contents.segments.get(Math.floor(pblock / segmentBlocks));
+  for (const { pblock } of bad) {
+    const record = recordOf(pblock);
     const index = pblock % segmentBlocks;
     if (record && record.refs.get(index) > 0) wanted.set(pblock, record.checksums[index]!);
   }
   const found = await blocksInJournal(journalPlace(evidence), wanted, blockSize);
   for (const [pblock, block] of found) plan.restored.set(pblock, block);
-  return bad
-    .filter(({ where }) => !found.has((where.blocks!.address - dataOffset) / blockSize))
-    .map(({ where, message }) => ({
-      kind: "unreadable" as const,
-      ...(where.subvolume === undefined ? {} : { subvolume: where.subvolume }),
-      ...where.range,
-      note: message,
-    }));
+  const left = bad.filter(({ pblock }) => !found.has(pblock));
+  return left.map(({ pblock, id }) => {
+    const record = recordOf(pblock);
+    const place = record ? placeOf({ geometry, contents }, record, pblock) : {};
+    const what = id === "D001" ? "does not match its checksum" : "cannot be read";
+    return unreadable(place, `block ${pblock} ${what}`);
+  });
 }
 
 function stateOf({ image, lsn, checksum, epoch, sequence }: RepairPlan): WrittenState {

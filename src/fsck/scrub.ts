@@ -187,8 +187,11 @@ function tell(
 }
 
 /** Where a block is, and which subvolume has it. */
-function placeOf(parts: ScrubParts, record: SegmentRecord, pblock: number): FindingPlace {
-  const { geometry, contents } = parts;
+export function placeOf(
+  { geometry, contents }: Pick<ScrubParts, "geometry" | "contents">,
+  record: SegmentRecord,
+  pblock: number,
+): FindingPlace {
   const { blockSize } = geometry;
   const index = pblock % geometry.segmentBlocks;
   const vblock = record.vblocks.get(index);

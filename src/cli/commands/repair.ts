@@ -102,15 +102,22 @@ async function undo(session: Session, store: string, flags: RepairFlags): Promis
   await session.report(flags.json, { undone: store }, () => [`${store} is as before its repair`]);
 }
 
+/** As many as findings of a kind. */
+const SHOWN_LOSSES = 1000;
+
 /** The report as people read it. */
 export function repairLines(report: RepairReport): string[] {
   const lines = reportLines(report.before);
-  for (const loss of report.losses) lines.push(lossLine(loss));
+  for (const loss of report.losses.slice(0, SHOWN_LOSSES)) lines.push(lossLine(loss));
+  const more = report.losses.length - SHOWN_LOSSES;
+  if (more > 0) lines.push(`and ${more} more losses; --json has them all`);
   const { corrected, uncorrected, target, after } = report;
   if (target !== undefined && after) {
     const sound =
       after.findings.length === 0 ? "sound" : `left with ${after.findings.length} findings`;
-    lines.push(`${corrected} findings corrected, ${uncorrected} left; ${target} is ${sound}`);
+    const bad = report.losses.filter(({ kind }) => kind === "unreadable").length;
+    const but = bad === 0 ? "" : `, but ${bad} of its blocks cannot be read`;
+    lines.push(`${corrected} findings corrected, ${uncorrected} left; ${target} is ${sound}${but}`);
   } else if (report.before.findings.length > 0) {
     lines.push(`nothing was written: ${uncorrected} findings are left`);
   }
