@@ -2,7 +2,7 @@
  * A check from beginning to end: eight phases in order, each named and timed. It writes nothing,
  * not even a lock file, and believes nothing that it reads.
  */
-import { resolve } from "node:path";
+import { show } from "../base/arguments.ts";
 import { BlockspaceError, isBlockspaceError, messageOf } from "../base/errors.ts";
 import type { Device } from "../device/device.ts";
 import { storeIdOf, type Superblock } from "../format/superblock.ts";
@@ -107,10 +107,17 @@ export interface BadBlock {
   id: "D001" | "D002";
 }
 
-/** Checks the store in a directory; resolves whatever is wrong with it. */
+/** Checks the store in a directory; resolves whatever is wrong with it, but for the arguments. */
 export async function check(path: string, options: CheckOptions = {}): Promise<CheckReport> {
-  const { report } = await examine(storeAccess(resolve(path), options), options);
+  checkRate(options);
+  const { report } = await examine(storeAccess(path, options), options);
   return report;
+}
+
+/** `EINVAL` for a rate at which nothing would ever be read. */
+export function checkRate({ bytesPerSecond: rate }: CheckOptions): void {
+  if (rate === undefined || (typeof rate === "number" && rate >= 1)) return;
+  throw new BlockspaceError("EINVAL", `bytesPerSecond is ${show(rate)}; allowed is 1 or more`);
 }
 
 /** As {@link check}, for a store made of any parts; also returns what it has seen. */

@@ -7,7 +7,8 @@
  * read. In place, an undo file is written first (`undo.ts` says why it may be killed at any time).
  */
 import { randomUUID } from "node:crypto";
-import { resolve } from "node:path";
+import { realpath } from "node:fs/promises";
+import { basename, dirname, join, relative, sep } from "node:path";
 import { BlockspaceError } from "../base/errors.ts";
 import type { Device } from "../device/device.ts";
 import type { SegmentRecord } from "../format/segment-record.ts";
@@ -15,6 +16,7 @@ import { addressOf } from "../space/geometry.ts";
 import {
   type CheckOptions,
   type CheckReport,
+  checkRate,
   type Evidence,
   examine,
   failureBits,
@@ -67,11 +69,35 @@ export interface RepairReport {
   exitCode: number;
 }
 
-/** Repairs the store in a directory; resolves whatever is wrong with it. */
-export function repair(path: string, options: RepairOptions): Promise<RepairReport> {
+/**
+ * Repairs the store in a directory; resolves whatever is wrong with it. `EINVAL` for a target
+ * within the store.
+ */
+export async function repair(path: string, options: RepairOptions): Promise<RepairReport> {
   const { to } = options;
-  const access = storeAccess(resolve(path), options);
-  return repairStore(access, to === undefined ? undefined : storeAccess(resolve(to)), options);
+  checkRate(options);
+  const access = storeAccess(path, options);
+  const target = to === undefined ? undefined : storeAccess(to);
+  if (target) await refuseWithin(access.directory.path, target.directory.path);
+  return repairStore(access, target, options);
+}
+
+/** A store must not be written into the one that it is made from, whatever links lead there. */
+async function refuseWithin(store: string, to: string): Promise<void> {
+  const way = relative(await realPathOf(store), await realPathOf(to));
+  if (way === "" || way === ".." || way.startsWith(`..${sep}`)) return;
+  const message = `${to} is within the damaged store; allowed is a directory outside of it`;
+  throw new BlockspaceError("EINVAL", message, { path: to });
+}
+
+/** Where a path really leads, as far as it is there. */
+async function realPathOf(path: string): Promise<string> {
+  try {
+    return await realpath(path);
+  } catch {
+    const parent = dirname(path);
+    return parent === path ? path : join(await realPathOf(parent), basename(path));
+  }
 }
 
 /** As {@link repair}, for stores made of any parts; without a target in place. */
@@ -232,6 +258,10 @@ async function writeNewStore(
     await copyData(target, { superblock, plan, source, losses });
     const state = { ...stateOf(plan), sequence: 0 };
     await finishStore(target, superblock, state);
+  } catch (error) {
+    // What is half done is of no use, and would only keep the next attempt away.
+    await target.clear?.().catch(() => undefined);
+    throw error;
   } finally {
     await lock.release();
   }

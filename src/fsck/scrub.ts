@@ -74,10 +74,17 @@ export async function scrub(
   return { bytes };
 }
 
+/** A timer that is set for longer than about 24 days fires at once. */
+const MAX_SLEEP_MS: number = 2 ** 30;
+
 async function pace(bytes: number, began: number, options: ScrubOptions): Promise<void> {
   if (options.bytesPerSecond === undefined) return;
-  const dueMs = (bytes / options.bytesPerSecond) * 1000 - (performance.now() - began);
-  if (dueMs > 1) await sleep(dueMs, undefined, { signal: options.signal }).catch(() => undefined);
+  const { bytesPerSecond, signal } = options;
+  for (;;) {
+    const dueMs = (bytes / bytesPerSecond) * 1000 - (performance.now() - began);
+    if (!(dueMs > 1) || signal?.aborted) return;
+    await sleep(Math.min(dueMs, MAX_SLEEP_MS), undefined, { signal }).catch(() => undefined);
+  }
 }
 
 /** Blocks side by side, and the record that says what they should hold. */

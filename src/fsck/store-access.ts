@@ -2,7 +2,9 @@
  * How fsck gets at the parts of a store. On disk: files, and for each environment a child process
  * that reads it. In tests: memory. Everything above is the same for both.
  */
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
+import { show } from "../base/arguments.ts";
 import { BlockspaceError } from "../base/errors.ts";
 import { GiB } from "../base/units.ts";
 import type { Environment } from "../checkpoint/environment.ts";
@@ -46,6 +48,8 @@ export interface StoreAccess {
     name: EnvironmentName,
     options?: { signal?: AbortSignal | undefined; twin?: Image | undefined },
   ): Promise<EnvironmentReading>;
+  /** Removes all that is in the directory, which was empty before we came. */
+  clear?(): Promise<void>;
   /** Makes an environment of a store anew; what is there is taken away. */
   makeEnvironment(name: EnvironmentName, storeId: Uint8Array): Promise<Environment>;
   /** All of an environment as bytes, to be put back as it was; nothing when there is none. */
@@ -61,6 +65,9 @@ export interface AccessOptions {
 
 /** A store in a directory of the file system. */
 export function storeAccess(path: string, options: AccessOptions = {}): StoreAccess {
+  if (path === "") {
+    throw new BlockspaceError("EINVAL", `the path is ${show(path)}; allowed is a directory's path`);
+  }
   const directory = new FileDirectory(path, "refuse");
   const checkpoint = directory.directory("checkpoint");
   const { device } = options;
@@ -68,6 +75,11 @@ export function storeAccess(path: string, options: AccessOptions = {}): StoreAcc
     directory,
     ...(device === undefined ? {} : dataDevice(device)),
     symbolicLinks: () => linksIn(directory, device !== undefined),
+    async clear() {
+      for (const name of await directory.list()) {
+        await rm(join(directory.path, name), { recursive: true, force: true });
+      }
+    },
     readEnvironment: (name, given = {}) => readLmdb(join(checkpoint.path, name), given),
     async makeEnvironment(name, storeId) {
       const { lmdbEnvironments } = await import("../checkpoint/lmdb-environment.ts");

@@ -114,7 +114,13 @@ export async function writeUndo(
   const bytes = writer.view();
   undoStruct.write(bytes, 0, { ...header, checksum: crc32(bytes.subarray(CHECKED_FROM)) });
   const { directory } = access;
-  await writeWhole(directory, DRAFT, bytes);
+  try {
+    await writeWhole(directory, DRAFT, bytes);
+  } catch (error) {
+    // On a full disk it would only take space that is wanted.
+    await directory.remove(DRAFT).catch(() => undefined);
+    throw error;
+  }
   await directory.rename(DRAFT, UNDO);
   await directory.sync();
 }

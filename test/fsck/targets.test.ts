@@ -1,0 +1,83 @@
+/**
+ * Where a repair writes: never into the store that it reads, and what it could not finish is not
+ * left in the way of the next attempt. And arguments that make no sense.
+ */
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, it } from "vitest";
+import { BlockspaceError } from "../../src/base/errors.ts";
+import { check } from "../../src/fsck/check.ts";
+import { repair, repairStore } from "../../src/fsck/repair.ts";
+import { storeAccess } from "../../src/fsck/store-access.ts";
+import { Host } from "../../src/index.ts";
+import type { FsckStore } from "./support/fsck-store.ts";
+import { sampleStore } from "./support/sample-store.ts";
+
+let scratch = "";
+let store = "";
+
+beforeEach(async () => {
+  scratch = await mkdtemp(join(tmpdir(), "blockspace-fsck-"));
+  store = join(scratch, "store");
+  await (await Host.open(store, { create: true, capacity: 2 ** 26, journalSize: 2 ** 20 })).close();
+  const bytes = await readFile(join(store, "superblock"));
+  bytes[100]! ^= 1;
+  await writeFile(join(store, "superblock"), bytes);
+});
+
+afterEach(() => rm(scratch, { recursive: true }));
+
+it("a target within the store is refused, also behind a link", async () => {
+  await symlink(store, join(scratch, "link"));
+  await mkdir(join(scratch, "store-too"));
+  for (const to of [join(store, "new"), join(scratch, "link/deeper/new")]) {
+    await expect(repair(store, { to })).rejects.toMatchObject({ code: "EINVAL" });
+  }
+  await expect(repair(join(scratch, "link"), { to: join(store, "new") })).rejects.toThrow(
+    "within the damaged store",
+  );
+  expect(await readdir(store)).not.toContain("new");
+  expect((await repair(store, { to: join(scratch, "store-too") })).exitCode).toBe(1);
+});
+
+it("a copy that fails leaves nothing in its target", async () => {
+  const to = join(scratch, "new");
+  const full = new BlockspaceError("EIO", "no space is left");
+  const target = { ...storeAccess(to), openEnvironment: () => Promise.reject(full) };
+  const { failure } = await repairStore(storeAccess(store), target);
+  expect(failure?.message).toContain("no space is left");
+  expect(await readdir(to)).toEqual([]);
+  expect((await repair(store, { to })).exitCode).toBe(1);
+});
+
+it("an undo file that cannot be written is not left half done", async () => {
+  const whole = await sampleStore(4);
+  const bytes = await whole.read("superblock");
+  bytes[100]! ^= 1;
+  await whole.write("superblock", bytes);
+  let broken = 0;
+  const copy: FsckStore = whole.copy(({ kind, path }) => {
+    if (kind === "read" || !path.endsWith("fsck.undo.new")) return;
+    if (broken === 0 && kind === "write") {
+      broken++;
+      throw new Error("no space is left");
+    }
+  });
+  const { failure } = await repairStore(copy.access, undefined);
+  expect(broken).toBe(1);
+  expect(failure?.message).toContain("no space is left");
+  expect(await copy.directory.list()).not.toContain("fsck.undo.new");
+});
+
+it.each([0, -1, NaN, 0.5, "1" as unknown as number])("a rate of %s is refused", async (rate) => {
+  const options = { data: true, bytesPerSecond: rate };
+  await expect(check(store, options)).rejects.toMatchObject({ code: "EINVAL" });
+  await expect(repair(store, { inPlace: true, ...options })).rejects.toThrow("bytesPerSecond");
+});
+
+it("an empty path is refused", async () => {
+  await expect(check("")).rejects.toMatchObject({ code: "EINVAL" });
+  await expect(repair("", { inPlace: true })).rejects.toMatchObject({ code: "EINVAL" });
+  await expect(repair(store, { to: "" })).rejects.toMatchObject({ code: "EINVAL" });
+});
