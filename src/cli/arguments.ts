@@ -12,6 +12,13 @@ export function sizeArgument(text: string): number {
   }
 }
 
+/** A size that is not nothing. */
+export function someSizeArgument(text: string): number {
+  const size = sizeArgument(text);
+  if (size < 1) throw new InvalidArgumentError("allowed is 1 byte or more");
+  return size;
+}
+
 /** What a command that reports can be asked for. */
 export interface JsonOption {
   json?: boolean;

@@ -6,6 +6,7 @@ import type { CheckReport, Progress } from "../fsck/check.ts";
 import { exitBits } from "../fsck/finding.ts";
 import { reportLines } from "./commands/check.ts";
 import { repairLines } from "./commands/repair.ts";
+import { packageVersion } from "./version.ts";
 
 const USAGE = "usage: fsck.blockspace [-n | -y | -a | -p] [-f] [-C FD] STORE";
 
@@ -48,7 +49,19 @@ export function parseFsckArguments(args: readonly string[]): Arguments {
   return { store, mode: yes ? "all" : safe ? "safe" : "check", progressFd };
 }
 
+/** What `--help` and `-V` show; nothing when neither is asked for. */
+function aboutIt(args: readonly string[]): string | undefined {
+  if (args.includes("--help") || args.includes("-h")) return USAGE;
+  if (!args.includes("--version") && !args.includes("-V")) return undefined;
+  return `fsck.blockspace ${packageVersion()}`;
+}
+
 export async function runFsck(args: readonly string[]): Promise<number> {
+  const about = aboutIt(args);
+  if (about !== undefined) {
+    process.stdout.write(`${about}\n`);
+    return 0;
+  }
   let asked: Arguments;
   try {
     asked = parseFsckArguments(args);

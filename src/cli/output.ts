@@ -14,6 +14,7 @@ export class Output {
   #lines: string[] = [];
   #gathered = 0;
   #failure: Error | undefined;
+  #insists = false;
 
   constructor(stream: Writable, interruption: Interruption) {
     this.#stream = stream;
@@ -22,6 +23,11 @@ export class Output {
       if (error.code === "EPIPE") interruption.interrupt("SIGPIPE");
       this.#failure ??= error;
     });
+  }
+
+  /** What is still to be put out is, though the run is interrupted; a second signal ends it. */
+  insist(): void {
+    this.#insists = true;
   }
 
   /** Writes bytes and resolves when the system has taken them. */
@@ -65,7 +71,7 @@ export class Output {
   }
 
   async #write(chunk: Uint8Array | string): Promise<void> {
-    const { signal } = this.#interruption;
+    const signal = this.#insists ? new AbortController().signal : this.#interruption.signal;
     signal.throwIfAborted();
     if (this.#failure) throw this.#failure;
     await new Promise<void>((resolve, reject) => {

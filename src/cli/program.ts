@@ -1,5 +1,4 @@
 /** The command line as a whole: its commands, its global options, how it shows usage. */
-import { readFileSync } from "node:fs";
 import type { Command } from "commander";
 import { addExamples } from "./arguments.ts";
 import { addCatalogueCommands } from "./commands/catalogue.ts";
@@ -21,6 +20,7 @@ import { addServeCommand } from "./commands/serve.ts";
 import { addSharingCommands } from "./commands/sharing.ts";
 import { addWriteCommand } from "./commands/write.ts";
 import type { GlobalOptions, Session } from "./session.ts";
+import { packageVersion } from "./version.ts";
 
 /** Fills an empty program in. */
 export function buildProgram(program: Command, session: Session): Command {
@@ -30,7 +30,7 @@ export function buildProgram(program: Command, session: Session): Command {
       "A crash-consistent block store with instant snapshots and clones. STORE is the store's" +
         " directory, NAME a subvolume in it; sizes and offsets are bytes, or as 512M or 10GiB.",
     )
-    .version(version(), "--version", "print the version")
+    .version(packageVersion(), "--version", "print the version")
     .helpOption("-h, --help", "show help")
     .helpCommand("help [COMMAND]", "show help for a command")
     .option("--device <PATH>", "block device or file that holds the data of the store")
@@ -80,9 +80,4 @@ export function buildProgram(program: Command, session: Session): Command {
     ["blockspace export my-store lab lab.img", "and back to a file"],
   );
   return program;
-}
-
-function version(): string {
-  const manifest = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
-  return (JSON.parse(manifest) as { version: string }).version;
 }

@@ -2,6 +2,7 @@
  * One run of the command line, from arguments to exit code: what was thrown anywhere below ends up
  * here, and nowhere else.
  */
+import { isBlockspaceError } from "../base/errors.ts";
 import { Command, CommanderError } from "commander";
 import { describeFailure, isEcho } from "./failure.ts";
 import { Interruption } from "./interruption.ts";
@@ -57,7 +58,9 @@ async function carryOut(
     }
     // What was found before the error is shown; when the output is the error, it is told above.
     await session.finish().catch(() => undefined);
-    return asBits ? BITS.failure : EXIT_FAILURE;
+    if (!asBits) return EXIT_FAILURE;
+    // What is wrong with a store is in its report; this is about the arguments.
+    return isBlockspaceError(error, "EINVAL") ? BITS.usage : BITS.failure;
   } finally {
     session.interruption.tell((message) => session.tell(message));
   }

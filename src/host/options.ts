@@ -125,8 +125,8 @@ export function newStoreLayout(options: OpenHostOptions, deviceSize: number | un
   if (capacityBlocks < LEAST_CAPACITY_BLOCKS || capacityBlocks > MAX_CAPACITY_BLOCKS) {
     throw new BlockspaceError(
       "EINVAL",
-      `the capacity is ${capacityBlocks} blocks; ` +
-        `allowed are ${LEAST_CAPACITY_BLOCKS} to ${MAX_CAPACITY_BLOCKS}`,
+      `capacity is ${options.capacity ?? room} bytes; allowed are ` +
+        `${LEAST_CAPACITY_BLOCKS * blockSize} to ${MAX_CAPACITY_BLOCKS * blockSize}`,
     );
   }
   if (deviceSize !== undefined && capacityBlocks * blockSize > room) {

@@ -125,6 +125,10 @@ describe("check", () => {
     ["repair", "s", "--to", "t", "--in-place"],
     ["repair", "s", "--undo", "--in-place"],
     ["repair", "s", "--in-place", "--only", "x"],
+    ["check", "s", "--json", "--json-lines"],
+    ["check", "s", "--data-rate", "0"],
+    ["check", ""],
+    ["repair", "s", "--to", ""],
   ])("16: %s %s %s %s %s", async (...args) => {
     expect((await run(args)).code).toBe(16);
   });
@@ -135,6 +139,23 @@ describe("check", () => {
     setTimeout(() => started.child.kill("SIGINT"), 1500);
     const { code } = await started.ends();
     expect(code! & 32).toBe(32);
+  });
+
+  it("32: what was found until then is printed for programs", async () => {
+    // More than is read at once.
+    const place = await makeStore(path("store"), async (host) => {
+      await (await host.create("disk", { size: 2 ** 22 })).write(0, Buffer.alloc(2 ** 22, "data"));
+    });
+    for (const format of ["--json", "--json-lines"]) {
+      const started = start(["check", place, "--data", "--data-rate", "1", format]);
+      const ended = started.ends();
+      started.child.stdin.end();
+      setTimeout(() => started.child.kill("SIGINT"), 2000);
+      const { code, stdout } = await ended;
+      expect(code! & 32).toBe(32);
+      const report = JSON.parse(format === "--json" ? stdout : stdout.trim().split("\n").at(-1)!);
+      expect(report).toMatchObject({ failure: { code: "ECANCELED" } });
+    }
   });
 
   it("writes nothing", async () => {
@@ -168,6 +189,12 @@ describe("repair", () => {
     expect((await run(["repair", place, "--undo"])).code).toBe(0);
     const [now, then] = [join(place, "superblock"), join(path("copy"), "superblock")];
     expect(await readFile(now)).toEqual(await readFile(then));
+  });
+
+  it("8: an undoing that cannot be, told to programs as well", async () => {
+    const { code, stdout } = await run(["repair", await store(), "--undo", "--json"]);
+    expect(code).toBe(8);
+    expect(JSON.parse(stdout)).toMatchObject({ failure: { code: "ENOENT" } });
   });
 
   it("0: nothing to do", async () => {
@@ -225,6 +252,17 @@ describe("repair", () => {
 });
 
 describe("fsck.blockspace", () => {
+  it("says how it is called, and which version it is", async () => {
+    expect(await fsck("--help")).toMatchObject({
+      code: 0,
+      out: expect.stringMatching(/^usage: fsck.blockspace/) as string,
+    });
+    expect(await fsck("-V")).toMatchObject({
+      code: 0,
+      out: expect.stringMatching(/^fsck.blockspace \d+\.\d/) as string,
+    });
+  });
+
   it("checks with -n, tells how far it is with -C, repairs with -y and -a", async () => {
     const place = await store();
     expect((await fsck("-f", place)).code).toBe(0);

@@ -1,9 +1,9 @@
 /** `check`: what is wrong with a store, told to people or to programs. Nothing is written. */
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import { formatSize } from "../../base/units.ts";
 import type { CheckOptions, CheckReport, Progress } from "../../fsck/check.ts";
 import type { Finding } from "../../fsck/finding.ts";
-import { addExamples, sizeArgument } from "../arguments.ts";
+import { addExamples, sizeArgument, someSizeArgument } from "../arguments.ts";
 import type { Session } from "../session.ts";
 
 interface CheckFlags {
@@ -27,8 +27,8 @@ export function addCheckCommand(program: Command, session: Session): void {
     .argument("<STORE>", "the store's directory")
     .option("--data", "also compare every block with its checksum")
     .option("--data-from <ADDRESS>", "begin with this address on the data device", sizeArgument)
-    .option("--data-rate <SIZE>", "read no more data than this in a second", sizeArgument)
-    .option("--json", "print one JSON document for programs")
+    .option("--data-rate <SIZE>", "read no more data than this in a second", someSizeArgument)
+    .addOption(new Option("--json", "print one JSON document for programs").conflicts("jsonLines"))
     .option(
       "--json-lines",
       "print a line of JSON for each phase and finding as they come, and how far it is",
@@ -45,6 +45,8 @@ export function addCheckCommand(program: Command, session: Session): void {
 async function runCheck(session: Session, store: string, flags: CheckFlags): Promise<void> {
   const { check } = await import("../../fsck/check.ts");
   const { output } = session;
+  // What was found until then is worth something, also to a program.
+  if (flags.json || flags.jsonLines) output.insist();
   const lines: Promise<void>[] = [];
   const emit = (value: unknown): void => {
     if (flags.jsonLines) lines.push(output.line(JSON.stringify(value)));

@@ -76,6 +76,7 @@ async function runRepair(session: Session, store: string, flags: RepairFlags): P
     return;
   }
   const { repair } = await import("../../fsck/repair.ts");
+  if (flags.json) session.output.insist();
   const bar = progressBar(session, flags);
   const report = await repair(store, { ...options, onProgress: bar });
   bar();
@@ -88,7 +89,8 @@ async function runRepair(session: Session, store: string, flags: RepairFlags): P
 }
 
 async function undo(session: Session, store: string, flags: RepairFlags): Promise<void> {
-  const [{ undoRepair }, { storeAccess }] = await Promise.all([
+  const [{ failureOf }, { undoRepair }, { storeAccess }] = await Promise.all([
+    import("../../fsck/check.ts"),
     import("../../fsck/repair.ts"),
     import("../../fsck/store-access.ts"),
   ]);
@@ -98,7 +100,13 @@ async function undo(session: Session, store: string, flags: RepairFlags): Promis
     return;
   }
   const { device } = session.options;
-  await undoRepair(storeAccess(store, device === undefined ? {} : { device }));
+  try {
+    await undoRepair(storeAccess(store, device === undefined ? {} : { device }));
+  } catch (error) {
+    const failure = failureOf(error);
+    if (flags.json) await session.output.json({ path: store, failure });
+    throw error;
+  }
   await session.report(flags.json, { undone: store }, () => [`${store} is as before its repair`]);
 }
 
