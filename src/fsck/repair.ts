@@ -295,11 +295,11 @@ async function writeInPlace(
     await directory.sync();
   }
   const journal = directory.directory("journal");
-  const unreadable = unreadableIn(findings);
-  const pieces = await collectPieces(access, device, ranges, unreadable);
+  const odd = unreadableIn(findings);
+  const pieces = await collectPieces(access, device, ranges, odd);
   // As long as the store is in one piece: where one cannot be put aside, it stays so. What cannot
   // be read now may be of worth to somebody who can, so it is kept, under no journal file's name.
-  for (const name of unreadable) await journal.rename(name, `${name}.unreadable`);
+  for (const name of odd) await journal.rename(name, `${name}.unreadable`);
   await writeUndo(access, pieces, left);
   await takeApart(access);
   for (const [pblock, block] of blocks) await device.write([block], addressOf(geometry, pblock));
