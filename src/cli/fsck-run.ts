@@ -41,7 +41,8 @@ export function parseFsckArguments(args: readonly string[]): Arguments {
     throw new Error("-n, -y and -a (or -p) exclude each other");
   }
   const [store, ...more] = positionals;
-  if (store === undefined || more.length > 0) throw new Error("one STORE is needed");
+  if (store === undefined || store === "" || more.length > 0)
+    throw new Error("one STORE is needed");
   if (progress !== undefined && !/^\d{1,4}$/.test(progress)) {
     throw new Error(`-C is ${JSON.stringify(progress)}; allowed is the number of a descriptor`);
   }

@@ -7,10 +7,9 @@
  * read. In place, an undo file is written first (`undo.ts` says why it may be killed at any time).
  */
 import { randomUUID } from "node:crypto";
-import { realpath } from "node:fs/promises";
-import { basename, dirname, join, relative, sep } from "node:path";
 import { BlockspaceError } from "../base/errors.ts";
 import type { Device } from "../device/device.ts";
+import { liesBelow } from "../device/directory-paths.ts";
 import type { SegmentRecord } from "../format/segment-record.ts";
 import { addressOf } from "../space/geometry.ts";
 import {
@@ -84,20 +83,9 @@ export async function repair(path: string, options: RepairOptions): Promise<Repa
 
 /** A store must not be written into the one that it is made from, whatever links lead there. */
 async function refuseWithin(store: string, to: string): Promise<void> {
-  const way = relative(await realPathOf(store), await realPathOf(to));
-  if (way === "" || way === ".." || way.startsWith(`..${sep}`)) return;
+  if (!(await liesBelow(to, store))) return;
   const message = `${to} is within the damaged store; allowed is a directory outside of it`;
   throw new BlockspaceError("EINVAL", message, { path: to });
-}
-
-/** Where a path really leads, as far as it is there. */
-async function realPathOf(path: string): Promise<string> {
-  try {
-    return await realpath(path);
-  } catch {
-    const parent = dirname(path);
-    return parent === path ? path : join(await realPathOf(parent), basename(path));
-  }
 }
 
 /** As {@link repair}, for stores made of any parts; without a target in place. */

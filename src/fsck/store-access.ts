@@ -2,7 +2,6 @@
  * How fsck gets at the parts of a store. On disk: files, and for each environment a child process
  * that reads it. In tests: memory. Everything above is the same for both.
  */
-import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { show } from "../base/arguments.ts";
 import { BlockspaceError } from "../base/errors.ts";
@@ -11,6 +10,7 @@ import type { Environment } from "../checkpoint/environment.ts";
 import { dumpEnvironment } from "../checkpoint/lmdb-dump.ts";
 import { DATA_FILE, isRegularFile } from "../checkpoint/lmdb-files.ts";
 import type { Device, Directory, Lock } from "../device/device.ts";
+import { removeEntries } from "../device/directory-paths.ts";
 import { FileDevice } from "../device/file-device.ts";
 import { FileDirectory } from "../device/file-directory.ts";
 import { lockDataFile } from "../device/file-lock.ts";
@@ -75,11 +75,7 @@ export function storeAccess(path: string, options: AccessOptions = {}): StoreAcc
     directory,
     ...(device === undefined ? {} : dataDevice(device)),
     symbolicLinks: () => linksIn(directory, device !== undefined),
-    async clear() {
-      for (const name of await directory.list()) {
-        await rm(join(directory.path, name), { recursive: true, force: true });
-      }
-    },
+    clear: () => removeEntries(directory.path),
     readEnvironment: (name, given = {}) => readLmdb(join(checkpoint.path, name), given),
     async makeEnvironment(name, storeId) {
       const { lmdbEnvironments } = await import("../checkpoint/lmdb-environment.ts");

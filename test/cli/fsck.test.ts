@@ -253,6 +253,7 @@ describe("repair", () => {
 
 describe("fsck.blockspace", () => {
   it("says how it is called, and which version it is", async () => {
+    expect((await fsck("")).code).toBe(16);
     expect(await fsck("--help")).toMatchObject({
       code: 0,
       out: expect.stringMatching(/^usage: fsck.blockspace/) as string,
