@@ -335,7 +335,7 @@ export class Session {
   async #transact(step: Extract<Step, { do: "transact" }>): Promise<void> {
     const [one, other] = this.writable();
     if (one === undefined || other === undefined) return;
-    // Into blocks that the same transaction has written before: within one, and over the end of one.
+    // Into blocks that the transaction has written before: within one, and over the end of one.
     const writes = [
       { at: 0, data: pattern(step.salt, step.length) },
       { at: 3, data: pattern(step.salt + 1, 40) },
