@@ -44,7 +44,7 @@ it("a target within the store is refused, also behind a link", async () => {
 it("a copy that fails leaves nothing in its target", async () => {
   const to = join(scratch, "new");
   const full = new BlockspaceError("EIO", "no space is left");
-  const target = { ...storeAccess(to), openEnvironment: () => Promise.reject(full) };
+  const target = { ...storeAccess(to), makeEnvironment: () => Promise.reject(full) };
   const { failure } = await repairStore(storeAccess(store), target);
   expect(failure?.message).toContain("no space is left");
   expect(await readdir(to)).toEqual([]);
