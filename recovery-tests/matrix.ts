@@ -3,6 +3,7 @@ import type { Row } from "./row.ts";
 import { crashRows } from "./rows/crashes.ts";
 import { damageRows } from "./rows/damage.ts";
 import { faultRows } from "./rows/faults.ts";
+import { journalAlone } from "./rows/journal-alone.ts";
 import { longRuns } from "./rows/long-runs.ts";
 import { processRows } from "./rows/real-processes.ts";
 
@@ -12,6 +13,7 @@ export const matrix: readonly Row[] = [
   ...damageRows,
   ...processRows,
   longRuns,
+  journalAlone,
 ].toSorted((a, b) => a.number - b.number);
 
 /** The row of a number; `RangeError` when there is none. */

@@ -25,6 +25,7 @@ const order: readonly (readonly [row: number, cases: number])[] = [
   [3, 40],
   [23, 60],
   [24, 60],
+  [25, 40],
   [9, 150],
   [5, 60],
   [14, 40],

@@ -41,6 +41,7 @@ export interface Beginning {
   model: StoreModel;
   /** With what its workload opens it. */
   memory?: SimulatedHostOptions["memory"];
+  journalSize?: number;
 }
 
 export function open(
@@ -76,9 +77,19 @@ export function strained(beginning: Beginning, index: number): Beginning {
   return index % 4 === 0 ? { ...beginning, memory: littleMemory } : beginning;
 }
 
-async function makeUsedStore(layout: Layout): Promise<Beginning> {
+/** One whose journal is never written over: it reaches back to the creation. */
+export async function storeOfWholeJournal(): Promise<Beginning> {
+  const journalSize = 8 * 1024 * 1024;
+  wholeJournal ??= makeUsedStore("tight", journalSize);
+  return { ...(await wholeJournal), journalSize };
+}
+
+let wholeJournal: Promise<Beginning> | undefined;
+
+async function makeUsedStore(layout: Layout, journalSize?: number): Promise<Beginning> {
   const disk = new SimulatedDisk();
-  const host = await open(disk, { create: true }, layout);
+  const size = journalSize === undefined ? {} : { journalSize };
+  const host = await open(disk, { create: true, ...size }, layout);
   const a = await host.create("a", { size: VOLUME });
   const b = await host.create("b", { size: VOLUME });
   if (layout === "tight") {

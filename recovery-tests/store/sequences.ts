@@ -64,6 +64,15 @@ export function rotatingSequence(index: number): Step[] {
   return steps;
 }
 
+/** Much work in one life: what is freed is used again, by frames with data and without. */
+export function busySequence(index: number): Step[] {
+  const below = numbersFor(`busy ${index}`);
+  const works = [...changes, "flush", "checkpoint", "transact", "compact", "snapshot", "delete"];
+  return Array.from({ length: 20 + below(30) }, (_, i) =>
+    makeStep(works[below(works.length)]!, `busy ${index} ${i}`),
+  );
+}
+
 /** Many short lives: files of the journal come round soon, and checkpoints lie far behind. */
 export function restartingSequence(index: number): Step[] {
   const below = numbersFor(`restarting ${index}`);

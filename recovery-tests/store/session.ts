@@ -60,13 +60,14 @@ export class Session {
    */
   static async begin(
     disk: SimulatedDisk,
-    beginning?: Pick<Beginning, "model" | "memory"> & { isDurable?: boolean },
+    beginning?: Omit<Beginning, "image"> & { isDurable?: boolean },
     prefix = "v",
   ): Promise<Session> {
     const model = beginning?.model ?? new Map<string, never>();
     disk.mark({ candidate: model });
     if (beginning && beginning.isDurable !== false) disk.mark({ durable: model });
-    const options = beginning?.memory ? { memory: beginning.memory } : {};
+    const { memory, journalSize } = beginning ?? {};
+    const options = { ...(memory && { memory }), ...(journalSize && { journalSize }) };
     const host = await open(disk, { ...options, create: !beginning });
     disk.mark({ durable: model });
     return new Session(disk, host, model, { prefix, options });

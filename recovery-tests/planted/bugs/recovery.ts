@@ -22,6 +22,14 @@ export const recoveryBugs: readonly PlantedBug[] = [
     first: 6,
   },
   {
+    name: "carried-data-outlives-its-block",
+    file: REPLAY,
+    find: "if (restored.size === 0)\n        return;",
+    replace: "return;",
+    mistake: "what the journal carried for a block long ago is taken for what it holds now",
+    first: 25,
+  },
+  {
     name: "converted-data-not-restored",
     file: "format/journal-frame.js",
     find: 'record.type === "remap" || record.type === "convert"',
