@@ -13,9 +13,10 @@
  *
  * A failed write or flush is final (promise I7): the journal takes no more batches.
  */
-import { BlockspaceError } from "../base/errors.ts";
+import { BlockspaceError, isBlockspaceError } from "../base/errors.ts";
 import { MiB } from "../base/units.ts";
 import { type Device, type Directory, writeDurably } from "../device/device.ts";
+import { codeOf } from "../device/medium-error.ts";
 import { encodeFileHeader, encodeFrame } from "../format/journal-frame.ts";
 import { journalFileName, type JournalIdentity } from "./files.ts";
 import { Pace } from "./pace.ts";
@@ -41,6 +42,8 @@ interface UsedFile {
 
 /** Files that a journal is cut into. */
 const FILES = 8;
+/** A file that the file system has no space for is tried so many times smaller. */
+const SHRINKAGE = 4;
 
 /** The most bytes of commits that fit into one journal frame. */
 export const MAX_COMMIT_BYTES: number = 16 * MiB;
@@ -204,9 +207,25 @@ export class Journal {
       const [file] = this.#spare.splice(index, 1);
       return { name: file!.name, device: await this.#directory.open(file!.name, "write") };
     }
-    const name = journalFileName(this.#nextName++);
-    const size = Math.max(this.#fileSize, needed);
-    return { name, device: await createJournalFile(this.#directory, name, size) };
+    return this.#makeFile(needed);
+  }
+
+  /**
+   * A new file. The first of an opening may be a smaller one, where the file system is full: it is
+   * the one in which somebody deletes what takes all the space, and the checkpoint needs some too.
+   */
+  async #makeFile(needed: number): Promise<{ name: string; device: Device }> {
+    const { alignment } = this.#identity;
+    for (let size = Math.max(this.#fileSize, needed); ;) {
+      const name = journalFileName(this.#nextName++);
+      try {
+        return { name, device: await createJournalFile(this.#directory, name, size) };
+      } catch (error) {
+        if (this.bytesWritten > 0 || size === needed || !isFull(error)) throw error;
+        const smaller = Math.floor(size / SHRINKAGE / alignment) * alignment;
+        size = Math.max(smaller, needed);
+      }
+    }
   }
 }
 
@@ -220,16 +239,30 @@ function blocksOf({ size }: Device, alignment: number): number {
   return Math.min(Math.floor(size / alignment), 2 ** 32 - 1);
 }
 
-/** A preallocated file whose name and size are durable. */
+/** A preallocated file whose name and size are durable; none when it cannot be made. */
 async function createJournalFile(
   directory: Directory,
   name: string,
   size: number,
 ): Promise<Device> {
-  const device = await directory.create(name, { size, layout: "preallocated" });
-  await device.flush();
-  await directory.sync();
-  return device;
+  let device: Device | undefined;
+  try {
+    device = await directory.create(name, { size, layout: "preallocated" });
+    await device.flush();
+    await directory.sync();
+    return device;
+  } catch (error) {
+    // Where the file system is full it would take what little there is. Without a header it is of
+    // no meaning, should it be back after a crash.
+    await device?.close().catch(() => undefined);
+    await directory.remove(name).catch(() => undefined);
+    throw error;
+  }
+}
+
+/** The file system had no space for it. */
+function isFull(error: unknown): boolean {
+  return isBlockspaceError(error, "EIO") && codeOf(error.cause) === "ENOSPC";
 }
 
 /** The first file of a new store's journal, with its header; durable when it resolves. */

@@ -1,5 +1,6 @@
 /** The journal over its files: what is written is read back, across files, openings and reuse. */
 import { describe, expect, it } from "vitest";
+import { BlockspaceError } from "../../src/base/errors.ts";
 import { FileDirectory } from "../../src/device/file-directory.ts";
 import { SimulatedTree } from "../support/simulated-tree.ts";
 import { MAX_FRAME_BYTES } from "../../src/format/journal-frame.ts";
@@ -55,6 +56,36 @@ describe("a journal", () => {
     expect(Buffer.compare(batches[1]!.data, dataOf(2, 1024))).toBe(0);
     expect([end.lsn, end.checksum]).toEqual([6, scribe.journal.checksum]);
     expect(scribe.journal.bytesWritten).toBe(512 + 1536 + 512);
+  });
+
+  // On a full disk each opening made a file of the usual size, and nothing could be deleted.
+  it("that is opened on a full disk begins with a smaller file", async () => {
+    const directory = new SimulatedTree();
+    let space = Infinity;
+    const create = directory.create.bind(directory);
+    directory.create = async (name, options) => {
+      const device = await create(name, options);
+      if (options.size <= space) return device;
+      const cause = Object.assign(new Error("no space left on device"), { code: "ENOSPC" });
+      throw new BlockspaceError("EIO", `creation of ${name} failed`, { cause });
+    };
+    const first = await newJournal(directory);
+    await first.append([0]);
+    space = FILE_SIZE / 2;
+    const { scribe } = await openJournal(directory);
+    await scribe.append([1]);
+    const sizes = (await listJournalFiles(directory, identity)).map(({ size }) => size);
+    expect(sizes).toHaveLength(3);
+    expect(sizes.at(-1)).toBe(FILE_SIZE / 4);
+    expect((await readJournal(directory)).commits).toEqual([
+      ...first.submitted,
+      ...scribe.submitted,
+    ]);
+    const before = await directory.list();
+    await expect(async () => {
+      for (let i = 0; i < 40; i++) await scribe.append([i]);
+    }).rejects.toThrow(/creation of \d+ failed/);
+    expect(await directory.list()).toEqual(before);
   });
 
   it("begins a new file when a frame does not fit into the rest, and reads on in it", async () => {

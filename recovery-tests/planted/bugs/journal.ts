@@ -55,8 +55,8 @@ export const journalBugs: readonly PlantedBug[] = [
   {
     name: "journal-name-not-synced",
     file: WRITER,
-    find: "await device.flush();\n    await directory.sync();",
-    replace: "await device.flush();",
+    find: "await directory.sync();\n        return device;",
+    replace: "return device;",
     mistake: "the directory is not synced after a journal file was made",
   },
   {
