@@ -34,7 +34,8 @@ export interface SystemCall {
   endedAt: number;
 }
 
-const UNFINISHED = / *<unfinished \.\.\.>$/;
+/** Also where strace found, with half a line written, that its process had been killed. */
+const UNFINISHED = / *<(?:unfinished \.\.\.|ptrace\([^()]*\):[^<>]*)>$/;
 const UNSEEN = /^(?:<\.\.\. )?\?\?\?/;
 const RESUMED = /^<\.\.\. (\w+) resumed>/;
 

@@ -100,6 +100,14 @@ describe("a line of strace's log", () => {
     expect(call).toMatchObject({ result: undefined, error: "ERESTARTSYS", endedAt: 1 });
   });
 
+  // One in some ten thousand kills came between the two halves of a line.
+  it("reads a call whose process was killed while it was written down", () => {
+    const end = "<ptrace(SYSCALL):No such process>";
+    const cut = only(`7 pwrite64(3<${hex("/f")}>, "${hex("ab")}"..., 512, 0 ${end}`);
+    expect(cut).toMatchObject({ name: "pwrite64", result: undefined, endedAt: Infinity });
+    expect(cut.args).toHaveLength(4);
+  });
+
   it("never returns, because its process was killed", () => {
     const killed = only(
       `7 write(1<${hex("pipe:[1]")}>, "${hex("1\n")}", 2) = ?`,
