@@ -107,6 +107,8 @@ export class HostModel {
   async close(): Promise<void> {
     this.store.onOperation = undefined;
     this.store.onCommit = undefined;
+    // It may have come behind the last operation, to what goes on in the background.
+    if (this.#cut?.happened) await this.#restart(this.store.crash(randomFrom(this.#cut.seed)));
     await this.check();
     await this.host.close();
   }
