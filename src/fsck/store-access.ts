@@ -9,11 +9,10 @@ import { GiB } from "../base/units.ts";
 import type { Environment } from "../checkpoint/environment.ts";
 import { dumpEnvironment } from "../checkpoint/lmdb-dump.ts";
 import { DATA_FILE, isRegularFile } from "../checkpoint/lmdb-files.ts";
+import { dataDevice } from "../device/data-device.ts";
 import type { Device, Directory, Lock } from "../device/device.ts";
 import { removeEntries } from "../device/directory-paths.ts";
-import { FileDevice } from "../device/file-device.ts";
 import { FileDirectory } from "../device/file-directory.ts";
-import { lockDataFile } from "../device/file-lock.ts";
 import { decodeKey } from "../format/checkpoint-key.ts";
 import { reasonOf } from "./findings.ts";
 import { Image } from "./image.ts";
@@ -93,14 +92,6 @@ export function storeAccess(path: string, options: AccessOptions = {}): StoreAcc
       if (bytes) await writeWhole(checkpoint.directory(name), DATA_FILE, bytes);
       await checkpoint.sync();
     },
-  };
-}
-
-/** Data that lies in a device of the caller's. */
-function dataDevice(path: string): Pick<StoreAccess, "openDevice" | "lockDevice"> {
-  return {
-    openDevice: (mode) => FileDevice.open(path, mode),
-    lockDevice: (mode) => lockDataFile(path, mode),
   };
 }
 

@@ -8,10 +8,10 @@ import { BlockspaceError } from "../base/errors.ts";
 import { show } from "../base/arguments.ts";
 import type { OpenEnvironment } from "../checkpoint/environment.ts";
 import { lmdbEnvironments } from "../checkpoint/lmdb-environment.ts";
+import { dataDevice } from "../device/data-device.ts";
 import type { Device } from "../device/device.ts";
 import { FileDevice } from "../device/file-device.ts";
 import { FileDirectory } from "../device/file-directory.ts";
-import { lockDataFile } from "../device/file-lock.ts";
 import { checkWritable, storeIdOf, type Superblock } from "../format/superblock.ts";
 import { Journal } from "../journal/journal.ts";
 import { type Recovery, replay } from "../replay/replay.ts";
@@ -58,14 +58,6 @@ export async function openHost(path: string, options: OpenHostOptions): Promise<
   return openStore(parts, options, async () =>
     newStoreLayout(options, await sizeOfDevice(options)),
   );
-}
-
-/** Data that lies in a device of the caller's. */
-function dataDevice(path: string): Pick<StoreParts, "openDevice" | "lockDevice"> {
-  return {
-    openDevice: (mode) => FileDevice.open(path, mode),
-    lockDevice: (mode) => lockDataFile(path, mode),
-  };
 }
 
 /** The size of the device that the caller names, if any: it must be there. */
