@@ -8,21 +8,17 @@ import type { Stats } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import type { RootDatabaseOptionsWithPath } from "lmdb";
-import { viewOf } from "../base/bytes.ts";
 import { BlockspaceError } from "../base/errors.ts";
 import { GiB } from "../base/units.ts";
 import type { Device } from "../device/device.ts";
 import { FileDirectory } from "../device/file-directory.ts";
 import { codeOf, entryError } from "../device/medium-error.ts";
-import { checkPages } from "./lmdb-pages.ts";
+import { checkPages, isMetaPage } from "./lmdb-pages.ts";
 
 export const DATA_FILE = "data.mdb";
 const LOCK_FILE = "lock.mdb";
 /** An environment has at least its two meta pages. */
 const MIN_DATA_BYTES = 8192;
-const META_PAGE = 8;
-const LMDB_MAGIC = 0xbeefc0de;
-const LMDB_VERSION = 2;
 
 /** A part of the path that is not there, or is no directory, or a link that leads nowhere. */
 const missing: readonly unknown[] = ["ENOENT", "ENOTDIR", "ELOOP"];
@@ -98,9 +94,7 @@ export function checkHeader(path: string): Promise<number> {
     if (data.size < MIN_DATA_BYTES) refuse(path, `has only ${data.size} bytes`);
     const header = new Uint8Array(32);
     await data.read(header, 0);
-    const view = viewOf(header);
-    const meta = view.getUint16(18, true) === META_PAGE && view.getUint32(24, true) === LMDB_MAGIC;
-    if (!meta || view.getUint32(28, true) !== LMDB_VERSION) refuse(path, "is not one of LMDB's");
+    if (!isMetaPage(header)) refuse(path, "is not one of LMDB's");
     return data.size;
   });
 }

@@ -52,9 +52,8 @@ async function readMeta(device: Device, number: number, offset: number): Promise
   const bytes = new Uint8Array(META_BYTES);
   await device.read(bytes, offset);
   const view = viewOf(bytes);
-  const isMeta = view.getUint16(18, true) === flags.meta && getU64(view, 0) === number;
-  const isOurs = view.getUint32(24, true) === MAGIC && view.getUint32(28, true) === VERSION;
-  if (!isMeta || !isOurs) refuse(device, `has no meta page in place of page ${number}`);
+  if (!isMetaPage(bytes) || getU64(view, 0) !== number)
+    refuse(device, `has no meta page in place of page ${number}`);
   const meta = {
     pageSize: view.getUint32(48, true),
     roots: [rootAt(view, 88), rootAt(view, 136)].filter((root) => root !== undefined),
@@ -70,6 +69,13 @@ async function readMeta(device: Device, number: number, offset: number): Promise
     if (root < 2 || root > lastPage) refuse(device, `has page ${root} of ${lastPage} as a root`);
   }
   return meta;
+}
+
+/** Bytes that begin as a meta page of lmdb's data version 2 does. */
+export function isMetaPage(bytes: Uint8Array): boolean {
+  const view = viewOf(bytes);
+  const isMeta = view.getUint16(18, true) === flags.meta && view.getUint32(24, true) === MAGIC;
+  return isMeta && view.getUint32(28, true) === VERSION;
 }
 
 function rootAt(view: DataView, at: number): number | undefined {
