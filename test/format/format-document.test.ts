@@ -3,13 +3,13 @@ import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { ByteWriter } from "../../src/format/byte-writer.ts";
 import { encodeKey } from "../../src/format/checkpoint-key.ts";
-import { encodeClosing } from "../../src/format/closing-record.ts";
+import { CLOSING_VERSION, encodeClosing } from "../../src/format/closing-record.ts";
 import { encodeFileHeader, encodeFrame, writeCommit } from "../../src/format/journal-frame.ts";
 import { encodeNode, newBranch, newLeaf } from "../../src/format/map-node.ts";
 import { type JournalRecord, writeRecord } from "../../src/format/records.ts";
 import { seal } from "../../src/format/sealed-value.ts";
 import { encodeSegmentRecord, newSegmentRecord } from "../../src/format/segment-record.ts";
-import { encodeDataLabel, encodeSuperblock } from "../../src/format/superblock.ts";
+import { encodeDataLabel, encodeSuperblock, FORMAT_VERSION } from "../../src/format/superblock.ts";
 import { blockChecksums } from "../../src/base/checksum.ts";
 import {
   codeFindings,
@@ -168,6 +168,19 @@ describe("what FORMAT.md says in words", () => {
       const reversed = Buffer.from(first?.subarray(0, 4) ?? []).toReversed();
       expect([undefined, Buffer.from(reversed).toString("hex").toUpperCase()]).toContain(number);
     }
+  });
+
+  it("of the version of each structure that has one", () => {
+    const versions = layouts(document).flatMap(({ name, rows }) =>
+      rows.filter((row) => row["field"] === "version").map((row) => [name, row["meaning"]]),
+    );
+    expect(versions).toEqual([
+      ["superblock", `format version: ${FORMAT_VERSION}`],
+      ["closing record", `of the checkpoint: ${CLOSING_VERSION}`],
+    ]);
+    expect(document).toContain(`in format version ${FORMAT_VERSION}.`);
+    expect(document).toContain(`Version ${FORMAT_VERSION} knows no feature`);
+    expect(document).toContain(`\n- **${FORMAT_VERSION}** (`);
   });
 
   it("of the structure of each record", () => {
