@@ -1,6 +1,6 @@
 /**
  * A small key-value store over one log file, as one writes it on an afternoon, and the check that
- * finds what is wrong with it. `docs/testing.md` goes through it line by line.
+ * finds what is wrong with it. `docs/testing.md` says how such a check is made and read.
  */
 import { createHash } from "node:crypto";
 import {

@@ -12,6 +12,7 @@ import {
   nothingIsLeftForLater,
   purposeComesFirst,
   referencesResolve,
+  roomsAreExplained,
   rules,
 } from "./rules.ts";
 import type { SourceFile } from "./source.ts";
@@ -233,6 +234,29 @@ describe("dependenciesAreExplained", () => {
     expect(dependenciesAreExplained(names, undefined)).toHaveLength(1);
     expect(dependenciesAreExplained(names, "`lmdb`")).toHaveLength(1);
     expect(dependenciesAreExplained(names, "lmdb-js, @lmdb/lmdb, @node-rs/crc32")).toHaveLength(1);
+  });
+});
+
+describe("roomsAreExplained", () => {
+  const page = (...names: string[]): string =>
+    ["## The rooms", ...names.map((name) => `| \`${name}\` | what it is for |`), "## Next"].join(
+      "\n",
+    );
+  const inOrder =
+    "base device testing format journal map checkpoint space replay host nbd fsck testing-store cli";
+
+  it("accepts every room behind those that it may import", () => {
+    expect(roomsAreExplained(page(...inOrder.split(" ")))).toEqual([]);
+  });
+
+  it("refuses a missing page, a missing room, an unknown one, and one that stands too late", () => {
+    expect(roomsAreExplained(undefined)).toHaveLength(14);
+    expect(roomsAreExplained(page(...inOrder.replace("map ", "").split(" ")))).toHaveLength(1);
+    expect(roomsAreExplained(page(...`attic ${inOrder}`.split(" ")))).toHaveLength(1);
+    const early = inOrder.replace(" testing-store", "").replace("host", "host testing-store");
+    expect(roomsAreExplained(page(...early.split(" ")))).toEqual([
+      "ARCHITECTURE.md: the room nbd stands behind testing-store",
+    ]);
   });
 });
 

@@ -239,6 +239,23 @@ export function dependenciesAreExplained(
     .map((name) => `ARCHITECTURE.md: does not name the dependency ${name}`);
 }
 
+/** The architecture has every room, each behind those that it may import. */
+export function roomsAreExplained(architecture: string | undefined): string[] {
+  const [, section = ""] = /^## The rooms.*?\n(.*?)^## /ms.exec(architecture ?? "") ?? [];
+  const listed = Array.from(section.matchAll(/^\| `([\w-]+)`/gm), ([, room]) => room!);
+  const findings = rooms
+    .flat()
+    .filter((room) => room !== "index" && !listed.includes(room))
+    .map((room) => `ARCHITECTURE.md: does not name the room ${room}`);
+  for (const [i, room] of listed.entries()) {
+    if (rankOf(room) < 0) findings.push(`ARCHITECTURE.md: there is no room ${room}`);
+    else if (i > 0 && rankOf(room) < rankOf(listed[i - 1])) {
+      findings.push(`ARCHITECTURE.md: the room ${room} stands behind ${listed[i - 1]}`);
+    }
+  }
+  return findings;
+}
+
 /** Every rule that needs nothing but the files, by what it promises. */
 export const rules: Readonly<Record<string, Rule>> = {
   "imports go one way between the rooms": importsGoOneWay,

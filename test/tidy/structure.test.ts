@@ -1,6 +1,6 @@
 /** Holds the repository against the rules of the house; the findings name file and line. */
 import { describe, expect, it } from "vitest";
-import { dependenciesAreExplained, importsAreDeclared, rules } from "./rules.ts";
+import { dependenciesAreExplained, importsAreDeclared, roomsAreExplained, rules } from "./rules.ts";
 import { readDocument, readTree, runtimeDependencies } from "./tree.ts";
 
 describe("structure of the repository", () => {
@@ -22,5 +22,9 @@ describe("structure of the repository", () => {
 
   it("every runtime dependency is named in ARCHITECTURE.md", () => {
     expect(dependenciesAreExplained(dependencies, readDocument("ARCHITECTURE.md"))).toEqual([]);
+  });
+
+  it("every room is in ARCHITECTURE.md, in an order in which imports go one way", () => {
+    expect(roomsAreExplained(readDocument("ARCHITECTURE.md"))).toEqual([]);
   });
 });
