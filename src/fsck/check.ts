@@ -5,8 +5,9 @@
 import { show } from "../base/arguments.ts";
 import { BlockspaceError, isBlockspaceError, messageOf } from "../base/errors.ts";
 import type { Device } from "../device/device.ts";
-import { storeIdOf, type Superblock } from "../format/superblock.ts";
-import type { JournalIdentity } from "../journal/files.ts";
+import type { Superblock } from "../format/superblock.ts";
+import { journalDirectory } from "../host/store.ts";
+import { type JournalIdentity, journalIdentityOf } from "../journal/files.ts";
 import { type Geometry, geometryOf } from "../space/geometry.ts";
 import { type Candidate, checkCheckpoints, type Chosen, replayAll } from "./candidates.ts";
 import { type Contents, readContents } from "./contents.ts";
@@ -191,12 +192,9 @@ class CheckRun {
     if (!superblock) return;
     this.#report.uuid = Buffer.from(superblock.uuid).toString("hex");
     const geometry = geometryOf(superblock);
-    const journalIdentity = {
-      storeId: storeIdOf(superblock),
-      alignment: superblock.journalAlignment,
-    };
+    const journalIdentity = journalIdentityOf(superblock);
     const journal = await this.#phase(2, () =>
-      checkJournal(access.directory.directory("journal"), journalIdentity, report),
+      checkJournal(journalDirectory(access), journalIdentity, report),
     );
     const { signal } = this.#options;
     const candidates = await this.#phase(3, (onProgress) =>

@@ -15,7 +15,15 @@ import {
 import { reasonOf, type Report } from "./findings.ts";
 import { chooseByWitnesses, differingFields } from "./slot-choice.ts";
 import type { StoreAccess } from "./store-access.ts";
-import { DATA, LOCK, SUPERBLOCK, SUPERBLOCK_AWAY, UNFINISHED } from "./store-parts.ts";
+import {
+  CHECKPOINT,
+  DATA,
+  JOURNAL,
+  LOCK,
+  SUPERBLOCK,
+  SUPERBLOCK_AWAY,
+  UNFINISHED,
+} from "./store-parts.ts";
 
 /** More segments than this are not held in memory; a store of 16 TiB has a quarter of them. */
 const MAX_SEGMENTS: number = 2 ** 24;
@@ -39,7 +47,7 @@ export async function checkIdentity(
 ): Promise<Identity & { lock: Lock }> {
   const { directory } = access;
   const names = new Set(await directory.list());
-  const known = [SUPERBLOCK, SUPERBLOCK_AWAY, "journal", "checkpoint"];
+  const known = [SUPERBLOCK, SUPERBLOCK_AWAY, JOURNAL, CHECKPOINT];
   if (!known.some((name) => names.has(name))) {
     throw new BlockspaceError("ENOENT", `there is no store in ${directory.path}`, {
       path: directory.path,

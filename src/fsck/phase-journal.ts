@@ -4,8 +4,14 @@
  * frames are sound, and what is missing was needed, is found when it is replayed.
  */
 import type { Directory } from "../device/device.ts";
-import { type JournalFile, type JournalIdentity, listJournalFiles } from "../journal/files.ts";
+import {
+  isJournalFileName,
+  type JournalFile,
+  type JournalIdentity,
+  listJournalFiles,
+} from "../journal/files.ts";
 import { reasonOf, type Report } from "./findings.ts";
+import { JOURNAL } from "./store-parts.ts";
 
 /** What is read of a file to see whether it can be read at all. */
 const HEAD_BYTES = 512;
@@ -24,14 +30,14 @@ export async function checkJournal(
 ): Promise<JournalSurvey> {
   const readable = await unreadableLeftOut(directory, report);
   const files = await listJournalFiles(readable, identity);
-  if (files.length === 0) report("J002", "the journal has no file", { file: "journal" });
+  if (files.length === 0) report("J002", "the journal has no file", { file: JOURNAL });
   const sequences = new Map<number, string>();
   for (const { name, header } of files) {
     if (!header) continue;
     const holder = sequences.get(header.sequence);
     if (holder !== undefined) {
       const what = `${holder} and ${name} both have the sequence ${header.sequence}`;
-      report("J001", what, { file: `journal/${name}`, offset: 0 });
+      report("J001", what, { file: `${JOURNAL}/${name}`, offset: 0 });
     }
     sequences.set(header.sequence, name);
   }
@@ -42,7 +48,7 @@ export async function checkJournal(
 async function unreadableLeftOut(directory: Directory, report: Report): Promise<Directory> {
   const good: string[] = [];
   for (const name of await directory.list()) {
-    if (!/^\d{8,15}$/.test(name)) continue;
+    if (!isJournalFileName(name)) continue;
     try {
       const device = await directory.open(name, "read");
       try {
@@ -53,7 +59,7 @@ async function unreadableLeftOut(directory: Directory, report: Report): Promise<
       good.push(name);
     } catch (error) {
       const what = `a journal file cannot be read: ${reasonOf(error)}`;
-      report("J007", what, { file: `journal/${name}` });
+      report("J007", what, { file: `${JOURNAL}/${name}` });
     }
   }
   return {

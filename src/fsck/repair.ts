@@ -11,6 +11,8 @@ import { BlockspaceError } from "../base/errors.ts";
 import type { Device } from "../device/device.ts";
 import { liesBelow } from "../device/directory-paths.ts";
 import type { SegmentRecord } from "../format/segment-record.ts";
+import { DATA_LABEL_SIZE } from "../format/superblock.ts";
+import { journalDirectory } from "../host/store.ts";
 import { addressOf } from "../space/geometry.ts";
 import {
   type CheckOptions,
@@ -275,14 +277,14 @@ async function writeInPlace(
     address: addressOf(geometry, pblock),
     length,
   }));
-  if (has(/^S006$/)) ranges.push({ address: 0, length: 512 });
+  if (has(/^S006$/)) ranges.push({ address: 0, length: DATA_LABEL_SIZE });
   const left = { epoch: metadata ? plan.epoch + 2 : plan.epoch, lsn: plan.lsn };
   if (has(/^I006$/)) {
     // In one step, as its creation would have: from here on it is a store like any other.
     await directory.rename(UNFINISHED, SUPERBLOCK);
     await directory.sync();
   }
-  const journal = directory.directory("journal");
+  const journal = journalDirectory(access);
   const odd = unreadableIn(findings);
   const pieces = await collectPieces(access, device, ranges, odd);
   // As long as the store is in one piece: where one cannot be put aside, it stays so. What cannot

@@ -12,7 +12,8 @@ import {
   storeIdOf,
   type Superblock,
 } from "../format/superblock.ts";
-import { listJournalFiles } from "../journal/files.ts";
+import { journalDirectory } from "../host/store.ts";
+import { journalIdentityOf, listJournalFiles } from "../journal/files.ts";
 import { geometryOf } from "../space/geometry.ts";
 import { readContents } from "./contents.ts";
 import { Findings } from "./findings.ts";
@@ -114,11 +115,11 @@ async function againstData(
 }
 
 async function againstJournal(
-  { directory }: StoreAccess,
-  { uuid, journalAlignment: alignment }: Superblock,
+  access: StoreAccess,
+  superblock: Superblock,
 ): Promise<string | undefined> {
-  const identity = { storeId: storeIdOf({ uuid }), alignment };
-  const files = await listJournalFiles(directory.directory("journal"), identity);
+  const identity = journalIdentityOf(superblock);
+  const files = await listJournalFiles(journalDirectory(access), identity);
   const own = files.filter(({ header }) => header);
   if (files.length > 0 && own.length === 0) return "the journal is another store's";
   return own.some(({ isCut }) => isCut) ? "the journal's files are too short" : undefined;

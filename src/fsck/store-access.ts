@@ -16,6 +16,17 @@ import { FileDirectory } from "../device/file-directory.ts";
 import { decodeKey } from "../format/checkpoint-key.ts";
 import { reasonOf } from "./findings.ts";
 import { Image } from "./image.ts";
+import {
+  CHECKPOINT,
+  DATA,
+  JOURNAL,
+  LOCK,
+  SUPERBLOCK,
+  SUPERBLOCK_AWAY,
+  UNDO,
+  UNDO_DRAFT,
+  UNFINISHED,
+} from "./store-parts.ts";
 
 export type EnvironmentName = "a" | "b";
 
@@ -68,7 +79,7 @@ export function storeAccess(path: string, options: AccessOptions = {}): StoreAcc
     throw new BlockspaceError("EINVAL", `the path is ${show(path)}; allowed is a directory's path`);
   }
   const directory = new FileDirectory(path, "refuse");
-  const checkpoint = directory.directory("checkpoint");
+  const checkpoint = directory.directory(CHECKPOINT);
   const { device } = options;
   return {
     directory,
@@ -96,16 +107,26 @@ export function storeAccess(path: string, options: AccessOptions = {}): StoreAcc
 }
 
 /** What of the root directory is none of the store's may be a link; it is never looked at. */
-const parts = /^(?:superblock(?:\.new|\.fsck)?|lock|data|fsck\.undo(?:\.new)?|journal|checkpoint)$/;
+const parts: ReadonlySet<string> = new Set([
+  SUPERBLOCK,
+  UNFINISHED,
+  SUPERBLOCK_AWAY,
+  LOCK,
+  DATA,
+  UNDO,
+  UNDO_DRAFT,
+  JOURNAL,
+  CHECKPOINT,
+]);
 
 async function linksIn(root: FileDirectory, isDataElsewhere: boolean): Promise<string[]> {
-  const found = (await root.symbolicLinks()).filter((name) => parts.test(name));
-  for (const place of ["journal", "checkpoint", "checkpoint/a", "checkpoint/b"]) {
+  const found = (await root.symbolicLinks()).filter((name) => parts.has(name));
+  for (const place of [JOURNAL, CHECKPOINT, `${CHECKPOINT}/a`, `${CHECKPOINT}/b`]) {
     if (found.some((link) => place.startsWith(link))) continue;
     const links = await root.directory(place).symbolicLinks();
     found.push(...links.map((name) => `${place}/${name}`));
   }
-  return isDataElsewhere ? found.filter((name) => name !== "data") : found;
+  return isDataElsewhere ? found.filter((name) => name !== DATA) : found;
 }
 
 async function readLmdb(

@@ -10,8 +10,8 @@ import {
   type Superblock,
   SUPERBLOCK_SIZE,
 } from "../format/superblock.ts";
-import { writeSlots } from "../host/store.ts";
-import { journalFileName } from "../journal/files.ts";
+import { checkpointDirectory, journalDirectory, writeSlots } from "../host/store.ts";
+import { isJournalFileName, journalFileName } from "../journal/files.ts";
 import type { Image } from "./image.ts";
 import type { StoreAccess } from "./store-access.ts";
 import { SUPERBLOCK, UNFINISHED } from "./store-parts.ts";
@@ -36,7 +36,7 @@ export async function writeJournal(
 ): Promise<void> {
   await directory.ensure();
   for (const name of await directory.list()) {
-    if (/^\d{8,15}$/.test(name)) await directory.remove(name);
+    if (isJournalFileName(name)) await directory.remove(name);
   }
   await directory.sync();
   const alignment = superblock.journalAlignment;
@@ -65,7 +65,7 @@ export async function writeCheckpoints(
   superblock: Superblock,
   state: WrittenState,
 ): Promise<void> {
-  await access.directory.directory("checkpoint").ensure();
+  await checkpointDirectory(access).ensure();
   let { epoch } = state;
   for (const name of ["a", "b"] as const) {
     epoch++;
@@ -96,7 +96,7 @@ export async function finishStore(
   state: WrittenState,
 ): Promise<void> {
   const { directory } = access;
-  await writeJournal(directory.directory("journal"), superblock, state);
+  await writeJournal(journalDirectory(access), superblock, state);
   await writeCheckpoints(access, superblock, state);
   await directory.rename(UNFINISHED, SUPERBLOCK);
   await directory.sync();

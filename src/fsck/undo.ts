@@ -16,12 +16,13 @@ import type { Device } from "../device/device.ts";
 import { ByteReader } from "../format/byte-reader.ts";
 import { ByteWriter } from "../format/byte-writer.ts";
 import { struct, type Struct } from "../format/struct.ts";
+import { journalDirectory } from "../host/store.ts";
+import { isJournalFileName, journalFileName } from "../journal/files.ts";
 import { readWhole, type StoreAccess, writeWhole } from "./store-access.ts";
-import { SUPERBLOCK, SUPERBLOCK_AWAY, UNDO } from "./store-parts.ts";
+import { SUPERBLOCK, SUPERBLOCK_AWAY, UNDO, UNDO_DRAFT } from "./store-parts.ts";
 
 const MAGIC = 0x4e554b42;
 const VERSION = 1;
-const DRAFT = `${UNDO}.new`;
 
 /** What a piece of the undo file belongs to. */
 const pieceKinds = { superblock: 1, journal: 2, environment: 3, data: 4 } as const;
@@ -80,9 +81,9 @@ export async function collectPieces(
   const pieces: Piece[] = [];
   const superblock = await readWhole(directory, SUPERBLOCK);
   pieces.push({ kind: pieceKinds.superblock, number: 0, bytes: superblock });
-  const journal = directory.directory("journal");
+  const journal = journalDirectory(access);
   for (const name of await journal.list()) {
-    if (!/^\d{8,15}$/.test(name) || unreadable.has(name)) continue;
+    if (!isJournalFileName(name) || unreadable.has(name)) continue;
     const bytes = await readWhole(journal, name);
     pieces.push({ kind: pieceKinds.journal, number: Number(name), bytes });
   }
@@ -115,13 +116,13 @@ export async function writeUndo(
   undoStruct.write(bytes, 0, { ...header, checksum: crc32(bytes.subarray(CHECKED_FROM)) });
   const { directory } = access;
   try {
-    await writeWhole(directory, DRAFT, bytes);
+    await writeWhole(directory, UNDO_DRAFT, bytes);
   } catch (error) {
     // On a full disk it would only take space that is wanted.
-    await directory.remove(DRAFT).catch(() => undefined);
+    await directory.remove(UNDO_DRAFT).catch(() => undefined);
     throw error;
   }
-  await directory.rename(DRAFT, UNDO);
+  await directory.rename(UNDO_DRAFT, UNDO);
   await directory.sync();
 }
 
@@ -169,12 +170,12 @@ export async function rollBack(access: StoreAccess, device: Device): Promise<voi
   const { directory } = access;
   await takeApart(access);
   const of = (kind: PieceKind): Piece[] => pieces.filter((piece) => piece.kind === kind);
-  const journal = directory.directory("journal");
+  const journal = journalDirectory(access);
   const names = new Map(
-    of(pieceKinds.journal).map(({ number, bytes }) => [String(number).padStart(8, "0"), bytes]),
+    of(pieceKinds.journal).map(({ number, bytes }) => [journalFileName(number), bytes]),
   );
   for (const name of await journal.list()) {
-    if (/^\d{8,15}$/.test(name) && !names.has(name)) await journal.remove(name);
+    if (isJournalFileName(name) && !names.has(name)) await journal.remove(name);
   }
   for (const [name, bytes] of names) await writeWhole(journal, name, bytes);
   await journal.sync();
@@ -194,6 +195,6 @@ export async function rollBack(access: StoreAccess, device: Device): Promise<voi
 /** The undo file is no longer wanted. */
 export async function dropUndo({ directory }: StoreAccess): Promise<void> {
   const names = await directory.list();
-  for (const name of [UNDO, DRAFT]) if (names.includes(name)) await directory.remove(name);
+  for (const name of [UNDO, UNDO_DRAFT]) if (names.includes(name)) await directory.remove(name);
   await directory.sync();
 }

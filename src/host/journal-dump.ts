@@ -11,7 +11,7 @@ import { show } from "../base/arguments.ts";
 import { BlockspaceError } from "../base/errors.ts";
 import { FileDirectory } from "../device/file-directory.ts";
 import type { Commit, JournalFileHeader } from "../format/journal-frame.ts";
-import { type JournalFile, listJournalFiles } from "../journal/files.ts";
+import { type JournalFile, journalIdentityOf, listJournalFiles } from "../journal/files.ts";
 import { type JournalEnd, JournalReader, type JournalStart } from "../journal/reader.ts";
 import { exists, journalDirectory, lockStore, readSuperblock } from "./store.ts";
 
@@ -33,8 +33,7 @@ export async function* readJournal(path: string): AsyncGenerator<Commit, Journal
   }
   const lock = await lockStore(place, true);
   try {
-    const { uuid, journalAlignment } = await readSuperblock(place);
-    const identity = { storeId: uuid.subarray(0, 8), alignment: journalAlignment };
+    const identity = journalIdentityOf(await readSuperblock(place));
     const directory = journalDirectory(place);
     const start = oldestStart(await listJournalFiles(directory, identity));
     return yield* commitsOf(new JournalReader(directory, identity, start));

@@ -12,7 +12,8 @@ import { dataDevice } from "../device/data-device.ts";
 import type { Device } from "../device/device.ts";
 import { FileDevice } from "../device/file-device.ts";
 import { FileDirectory } from "../device/file-directory.ts";
-import { checkWritable, storeIdOf, type Superblock } from "../format/superblock.ts";
+import { checkWritable, type Superblock } from "../format/superblock.ts";
+import { journalIdentityOf } from "../journal/files.ts";
 import { Journal } from "../journal/journal.ts";
 import { type Recovery, replay } from "../replay/replay.ts";
 import { geometryOf } from "../space/geometry.ts";
@@ -172,10 +173,7 @@ interface Start {
 
 async function startEngine(start: Start): Promise<Pick<OpenedHost, "engine" | "recovery">> {
   const { parts, superblock, device, limits, blockingCommits, readOnly, closers } = start;
-  const identity = {
-    storeId: storeIdOf(superblock),
-    alignment: superblock.journalAlignment,
-  };
+  const identity = journalIdentityOf(superblock);
   const { storeId } = identity;
   const open = parts.environments(checkpointDirectory(parts), { storeId, readOnly });
   const openEnvironment: OpenEnvironment = async (name, anew) => {

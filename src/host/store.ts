@@ -20,6 +20,7 @@ import {
   SUPERBLOCK_SIZE,
   SUPERBLOCK_SLOT_SIZE,
 } from "../format/superblock.ts";
+import { journalIdentityOf } from "../journal/files.ts";
 import { createJournal } from "../journal/journal.ts";
 import { realWorld, type World } from "./world.ts";
 
@@ -52,8 +53,8 @@ export const SUPERBLOCK = "superblock";
 export const UNFINISHED = "superblock.new";
 export const DATA = "data";
 export const LOCK = "lock";
-const JOURNAL = "journal";
-const CHECKPOINT = "checkpoint";
+export const JOURNAL = "journal";
+export const CHECKPOINT = "checkpoint";
 /** The superblock of btrfs, the furthest in, begins at 64 KiB. */
 const UNUSED_BYTES: number = 128 * KiB;
 
@@ -140,7 +141,7 @@ export async function createStore(parts: StoreParts, layout: NewStore): Promise<
   });
   await directory.sync();
   await labelData(parts, layout, uuid);
-  const identity = { storeId: uuid.subarray(0, 8), alignment: layout.journalAlignment };
+  const identity = journalIdentityOf({ uuid, journalAlignment: layout.journalAlignment });
   await createJournal(journalDirectory(parts), identity, journalSize);
   await checkpointDirectory(parts).ensure();
   await directory.sync();

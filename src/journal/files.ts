@@ -10,6 +10,7 @@ import {
   type JournalFileHeader,
   journalFileHeaderStruct,
 } from "../format/journal-frame.ts";
+import { storeIdOf, type Superblock } from "../format/superblock.ts";
 
 /** A journal file; without a header it was never used, or its header is damaged. */
 export interface JournalFile {
@@ -23,10 +24,16 @@ export interface JournalFile {
 
 /** What a journal needs to know of its store. */
 export interface JournalIdentity {
-  /** The first eight bytes of the store's uuid. */
+  /** As {@link storeIdOf} has it. */
   storeId: Uint8Array;
   /** Frames start and end at multiples of this. */
   alignment: number;
+}
+
+export function journalIdentityOf(
+  superblock: Pick<Superblock, "uuid" | "journalAlignment">,
+): JournalIdentity {
+  return { storeId: storeIdOf(superblock), alignment: superblock.journalAlignment };
 }
 
 /**
@@ -40,6 +47,11 @@ export function journalFileName(number: number): string {
   return String(number).padStart(8, "0");
 }
 
+/** True for the names that journal files have; whatever else is in their directory is not ours. */
+export function isJournalFileName(name: string): boolean {
+  return /^\d{8,15}$/.test(name);
+}
+
 /** All files of the journal, those with a valid header first, in the order of their use. */
 export async function listJournalFiles(
   directory: Directory,
@@ -47,7 +59,7 @@ export async function listJournalFiles(
 ): Promise<JournalFile[]> {
   const files: JournalFile[] = [];
   for (const name of await directory.list()) {
-    if (!/^\d{8,15}$/.test(name)) continue;
+    if (!isJournalFileName(name)) continue;
     const device = await directory.open(name, "read");
     try {
       const header = await readHeader(device, identity);
