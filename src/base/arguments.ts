@@ -4,7 +4,8 @@
  */
 import { BlockspaceError, type ErrorPlace } from "./errors.ts";
 
-const MAX_NAME_BYTES = 255;
+/** In UTF-8; a journal record has one byte for the length. */
+export const MAX_NAME_BYTES = 255;
 
 /** A short, safe picture of any value for an error message. */
 export function show(value: unknown): string {

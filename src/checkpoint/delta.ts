@@ -6,11 +6,12 @@
  * Where the environment is not exactly one checkpoint behind (it is new, or was found damaged), it
  * is emptied and everything is copied.
  */
+import { MAX_ID } from "../format/checkpoint-key.ts";
 import { encodeNumberPage, kinds, PAGE_ENTRIES } from "../format/checkpoint-values.ts";
 import { seal } from "../format/sealed-value.ts";
 import type { Change, Environment } from "./environment.ts";
 
-const KIND_STEP = 2 ** 48;
+const KIND_STEP: number = MAX_ID + 1;
 
 /** A key as one number, as the list of changed keys holds it. */
 export function packKey(kind: number, id: number): number {

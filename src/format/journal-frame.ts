@@ -27,7 +27,7 @@ import {
   writeRecord,
 } from "./records.ts";
 import { struct, type Struct } from "./struct.ts";
-import { MAX_JOURNAL_ALIGNMENT } from "./superblock.ts";
+import { MAX_JOURNAL_ALIGNMENT, STORE_ID_BYTES } from "./superblock.ts";
 
 export const FRAME_MAGIC = 0x464a5342;
 export const FILE_MAGIC = 0x484a5342;
@@ -61,7 +61,7 @@ export const frameHeaderStruct: Struct<FrameHeader> = struct("journal frame head
   commitsLength: "u32",
   previous: "u32",
   reserved: { zero: 4 },
-  storeId: { bytes: 8 },
+  storeId: { bytes: STORE_ID_BYTES },
   reserved2: { zero: 8 },
 });
 
@@ -95,7 +95,7 @@ export const journalFileHeaderStruct: Struct<JournalFileHeader> = struct("journa
   firstLsn: "u64",
   previous: "u32",
   blocks: "u32",
-  storeId: { bytes: 8 },
+  storeId: { bytes: STORE_ID_BYTES },
 });
 
 interface CommitFields {

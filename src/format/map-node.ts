@@ -8,7 +8,7 @@
  */
 import { getU48, setU48, viewOf } from "../base/bytes.ts";
 import { BlockspaceError } from "../base/errors.ts";
-import { newBody } from "./sealed-value.ts";
+import { newBody, SEAL_BYTES } from "./sealed-value.ts";
 import { struct, type Struct } from "./struct.ts";
 
 /** Set in an extent's length when its blocks are allocated but were never written. */
@@ -16,7 +16,6 @@ export const UNWRITTEN = 0x8000;
 /** The bits of an extent's length. */
 export const LENGTH_MASK = 0x7fff;
 const ENTRY_SIZE = 12;
-const SEAL_SIZE = 4;
 /** What an entry takes in memory. */
 const LEAF_ENTRY_BYTES = 14;
 const BRANCH_ENTRY_BYTES = 16;
@@ -60,7 +59,7 @@ export const nodeHeaderStruct: Struct<NodeHeader> = struct("map node header", {
 
 /** How many entries a node of `nodeSize` bytes holds, its seal included. */
 export function entriesPerNode(nodeSize: number): number {
-  return Math.floor((nodeSize - SEAL_SIZE - nodeHeaderStruct.size) / ENTRY_SIZE);
+  return Math.floor((nodeSize - SEAL_BYTES - nodeHeaderStruct.size) / ENTRY_SIZE);
 }
 
 /** Its arrays lie in one piece of memory: so many small ones would leave gaps between them. */

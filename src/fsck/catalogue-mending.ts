@@ -1,6 +1,7 @@
 /**
  * The catalogue, mended: names and sizes that can be, and entries for maps whose own entry is lost.
  */
+import { MAX_ID } from "../format/checkpoint-key.ts";
 import type { SubvolumeEntry } from "../format/checkpoint-values.ts";
 import { isLeaf, LENGTH_MASK } from "../format/map-node.ts";
 import type { Geometry } from "../space/geometry.ts";
@@ -9,7 +10,7 @@ import { nameProblem } from "./graph.ts";
 import type { Loss } from "./loss.ts";
 
 /** The greatest end that a map may have. */
-const MAX_BLOCKS: number = 2 ** 48;
+const MAX_BLOCKS: number = MAX_ID + 1;
 
 /** The entries that make sense, each under a name of its own. */
 export function mendCatalogue(

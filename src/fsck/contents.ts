@@ -18,7 +18,7 @@ import { CLOSING_ID, type ClosingRecord, decodeClosing } from "../format/closing
 import { decodeNode, entriesPerNode, type MapNode } from "../format/map-node.ts";
 import { open as openSealed, SEAL_BYTES } from "../format/sealed-value.ts";
 import { decodeSegmentRecord, type SegmentRecord } from "../format/segment-record.ts";
-import type { Geometry } from "../space/geometry.ts";
+import { type Geometry, segmentsOnPage } from "../space/geometry.ts";
 import type { FindingPlace } from "./finding.ts";
 import { reasonOf, type Report } from "./findings.ts";
 import type { Image } from "./image.ts";
@@ -206,8 +206,7 @@ function readLive(reader: ValueReader, geometry: Geometry): Uint16Array {
   const pages = Math.ceil(geometry.segments / PAGE_ENTRIES);
   const read = reader.all(
     kinds.segmentLive,
-    (body, page) =>
-      decodeLivePage(body, Math.min(PAGE_ENTRIES, geometry.segments - page * PAGE_ENTRIES)),
+    (body, page) => decodeLivePage(body, segmentsOnPage(geometry, page)),
     pages,
   );
   for (const [page, counts] of read) if (counts) live.set(counts, page * PAGE_ENTRIES);

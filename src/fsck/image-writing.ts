@@ -14,7 +14,7 @@ import {
 import { encodeNode, isLeaf, type MapNode } from "../format/map-node.ts";
 import { seal } from "../format/sealed-value.ts";
 import { encodeSegmentRecord, type SegmentRecord } from "../format/segment-record.ts";
-import type { Geometry } from "../space/geometry.ts";
+import { type Geometry, segmentsOnPage } from "../space/geometry.ts";
 import type { Image } from "./image.ts";
 
 /** What of a state is not counted, but goes on from what was. */
@@ -95,7 +95,7 @@ function writeSegments(
     const page = Math.floor(number / PAGE_ENTRIES);
     let counts = pages.get(page);
     if (!counts) {
-      counts = new Uint16Array(Math.min(PAGE_ENTRIES, geometry.segments - page * PAGE_ENTRIES));
+      counts = new Uint16Array(segmentsOnPage(geometry, page));
       pages.set(page, counts);
     }
     for (const references of record.refs) if (references > 0) counts[number % PAGE_ENTRIES]! += 1;

@@ -3,9 +3,19 @@
  * nothing is taken for what it is not, and what comes out is checked like the values of any other
  * checkpoint before it is written.
  */
+import { MAX_NAME_BYTES } from "../base/arguments.ts";
 import { BlockspaceError, isBlockspaceError, messageOf } from "../base/errors.ts";
+import { MiB } from "../base/units.ts";
+import { MAX_ID } from "../format/checkpoint-key.ts";
 import type { SubvolumeEntry } from "../format/checkpoint-values.ts";
-import { entriesPerNode, type MapNode, newBranch, newLeaf, UNWRITTEN } from "../format/map-node.ts";
+import {
+  entriesPerNode,
+  LENGTH_MASK,
+  type MapNode,
+  newBranch,
+  newLeaf,
+  UNWRITTEN,
+} from "../format/map-node.ts";
 import { newSegmentRecord, type SegmentRecord } from "../format/segment-record.ts";
 import { decodeSuperblock, encodeSuperblock, type Superblock } from "../format/superblock.ts";
 import { type Geometry, geometryOf } from "../space/geometry.ts";
@@ -20,9 +30,10 @@ import { Image } from "./image.ts";
 import { writeImage } from "./image-writing.ts";
 
 /** A longer line is none of ours. */
-const MAX_LINE = 64 * 2 ** 20;
+const MAX_LINE: number = 64 * MiB;
 const MAX_LEVEL = 255;
-const LENGTH_MOST = 0x7fff;
+/** Of a pblock, an id of a subvolume, a checksum or a count of references. */
+const MAX_U32: number = 2 ** 32 - 1;
 
 /** What a dump says. */
 export interface Restored {
@@ -133,27 +144,28 @@ class DumpReader {
 
   #subvolume(line: Record<string, unknown>): SubvolumeEntry {
     const { name, readOnly } = line;
-    if (typeof name !== "string" || Buffer.byteLength(name) > 255) refuse("its name is none");
+    if (typeof name !== "string" || Buffer.byteLength(name) > MAX_NAME_BYTES)
+      refuse("its name is none");
     if (typeof readOnly !== "boolean") refuse("readOnly is neither true nor false");
     const numbers = { size: 0, source: 0, family: 0, root: 0, created: 0, id: 0 };
     for (const key of Object.keys(numbers) as (keyof typeof numbers)[]) {
       numbers[key] = whole(key, line[key]);
     }
-    for (const key of ["id", "source", "family"] as const) whole(key, line[key], 2 ** 32 - 1);
+    for (const key of ["id", "source", "family"] as const) whole(key, line[key], MAX_U32);
     return { name, readOnly, ...numbers };
   }
 
   #node(line: DumpNode): void {
-    const id = whole("id", line.id, 2 ** 48 - 1);
+    const id = whole("id", line.id, MAX_ID);
     const level = whole("level", line.level, MAX_LEVEL);
     const rows = rowsOf("entries", line.entries, this.#capacity);
     if (rows.length === 0) refuse("it has no entries");
     if (level === 0) {
       const leaf = newLeaf(this.#capacity);
       for (const [vblock, pblock, count, written] of rows) {
-        leaf.vblocks[leaf.count] = whole("a vblock", vblock, 2 ** 48 - 1);
-        leaf.pblocks[leaf.count] = whole("a pblock", pblock, 2 ** 32 - 1);
-        const length = whole("a count", count, LENGTH_MOST);
+        leaf.vblocks[leaf.count] = whole("a vblock", vblock, MAX_ID);
+        leaf.pblocks[leaf.count] = whole("a pblock", pblock, MAX_U32);
+        const length = whole("a count", count, LENGTH_MASK);
         leaf.lengths[leaf.count] = whole("written", written, 1) === 1 ? length : length | UNWRITTEN;
         leaf.count++;
       }
@@ -162,8 +174,8 @@ class DumpReader {
     }
     const branch = newBranch(level, this.#capacity);
     for (const [key, child] of rows) {
-      branch.keys[branch.count] = whole("a key", key, 2 ** 48 - 1);
-      branch.children[branch.count] = whole("a child", child, 2 ** 48 - 1);
+      branch.keys[branch.count] = whole("a key", key, MAX_ID);
+      branch.children[branch.count] = whole("a child", child, MAX_ID);
       branch.count++;
     }
     this.#nodes.set(id, branch);
@@ -179,12 +191,12 @@ class DumpReader {
       segmentBlocks,
     )) {
       const i = whole("an index", index, segmentBlocks - 1);
-      record.refs.set(i, whole("references", references, 2 ** 32 - 1));
-      record.families.set(i, whole("a family", family, 2 ** 32 - 1));
-      record.vblocks.set(i, whole("a vblock", vblock, 2 ** 48 - 1));
+      record.refs.set(i, whole("references", references, MAX_U32));
+      record.families.set(i, whole("a family", family, MAX_U32));
+      record.vblocks.set(i, whole("a vblock", vblock, MAX_ID));
       if (checksum === undefined) continue;
       record.written[i] = 1;
-      record.checksums[i] = whole("a checksum", checksum, 2 ** 32 - 1);
+      record.checksums[i] = whole("a checksum", checksum, MAX_U32);
     }
     this.#segments.set(id, record);
   }

@@ -7,7 +7,14 @@
  * its children, splits when it overflows, and joins neighbours that have run nearly empty.
  */
 import { BlockspaceError } from "../base/errors.ts";
-import { type Branch, copyNode, isLeaf, type MapNode, newBranch } from "../format/map-node.ts";
+import {
+  type Branch,
+  copyNode,
+  isLeaf,
+  LENGTH_MASK,
+  type MapNode,
+  newBranch,
+} from "../format/map-node.ts";
 import { editLeaf, type Insertion, leafOf, splitLeaf } from "./edit-leaf.ts";
 import { nextExtent } from "./lookup.ts";
 import { childIndex, childOf, firstKey, type Part, type Tree, upperBound } from "./tree.ts";
@@ -66,7 +73,7 @@ export function own(tree: Tree, id: number): { id: number; node: MapNode } {
 
 function retainContents(tree: Tree, node: MapNode): void {
   for (let i = 0; i < node.count; i++) {
-    if (isLeaf(node)) tree.blocks.retain(node.pblocks[i]!, node.lengths[i]! & 0x7fff);
+    if (isLeaf(node)) tree.blocks.retain(node.pblocks[i]!, node.lengths[i]! & LENGTH_MASK);
     else tree.nodes.retain(node.children[i]!);
   }
 }

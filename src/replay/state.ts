@@ -19,7 +19,7 @@ import { entriesPerNode } from "../format/map-node.ts";
 import { SEGMENT_MEMORY_PER_BLOCK } from "../format/segment-record.ts";
 import { open as openSealed, seal } from "../format/sealed-value.ts";
 import type { Tree } from "../map/tree.ts";
-import type { Geometry } from "../space/geometry.ts";
+import { type Geometry, segmentsOnPage } from "../space/geometry.ts";
 import { Segments } from "../space/segments.ts";
 import { Catalogue } from "./catalogue.ts";
 import { Nodes } from "./nodes.ts";
@@ -126,7 +126,7 @@ export class State {
     const { segments } = this;
     for (const { id, value } of environment.scan(kinds.segmentLive)) {
       const body = openSealed(kinds.segmentLive, id, value);
-      segments.loadLive(id, decodeLivePage(body, segments.entriesOnPage(id)));
+      segments.loadLive(id, decodeLivePage(body, segmentsOnPage(this.geometry, id)));
     }
     let busySegments = 0;
     for (const { id, value } of environment.scan(kinds.busy)) {

@@ -2,6 +2,7 @@
  * The fixed numbers of a store that space is counted in, and the way from a physical block to its
  * segment.
  */
+import { PAGE_ENTRIES } from "../format/checkpoint-values.ts";
 import type { Superblock } from "../format/superblock.ts";
 
 export interface Geometry {
@@ -26,6 +27,11 @@ export function geometryOf(superblock: Superblock): Geometry {
 export function blocksIn(geometry: Geometry, segment: number): number {
   const { segmentBlocks, capacityBlocks } = geometry;
   return Math.min(segmentBlocks, capacityBlocks - segment * segmentBlocks);
+}
+
+/** Segments on a page of their counts of blocks in use: all but the last page are full. */
+export function segmentsOnPage(geometry: Geometry, page: number): number {
+  return Math.max(0, Math.min(PAGE_ENTRIES, geometry.segments - page * PAGE_ENTRIES));
 }
 
 /** Byte address of a physical block. */

@@ -21,7 +21,7 @@ import {
 import type { Change } from "../checkpoint/environment.ts";
 import type { BlockReferences } from "../map/tree.ts";
 import { BusyBlocks } from "./busy.ts";
-import { eachSegment, type Geometry } from "./geometry.ts";
+import { eachSegment, type Geometry, segmentsOnPage } from "./geometry.ts";
 
 /** Who a block belongs to: always at this vblock, in subvolumes of this family. */
 export interface Owner {
@@ -201,14 +201,9 @@ export class Segments implements BlockReferences {
     for (const count of counts) this.#allocated += count;
   }
 
-  /** Entries on a page of counts: all but the last page are full. */
-  entriesOnPage(page: number): number {
-    return Math.max(0, Math.min(PAGE_ENTRIES, this.geometry.segments - page * PAGE_ENTRIES));
-  }
-
   #livePage(id: number): Change {
     const start = id * PAGE_ENTRIES;
-    const counts = this.live.slice(start, start + this.entriesOnPage(id));
+    const counts = this.live.slice(start, start + segmentsOnPage(this.geometry, id));
     const kind = kinds.segmentLive;
     return { kind, id, value: seal(kind, id, encodeLivePage(counts)) };
   }
