@@ -6,6 +6,9 @@ export interface Address {
   port?: number;
 }
 
+/** Where a store is served unless told otherwise, in its directory. */
+export const NBD_SOCKET = "nbd.sock";
+
 /** systemd hands its sockets over from this descriptor on. */
 const FIRST_INHERITED = 3;
 

@@ -71,12 +71,7 @@ async function attach(place: string, { uri, readOnly }: MountRequest): Promise<s
   let said = "";
   child.stderr.setEncoding("utf8").on("data", (text: string) => (said += text));
   const ended = once(child, "exit").then(() => "ended");
-  while (
-    !(await access(ready).then(
-      () => true,
-      () => false,
-    ))
-  ) {
+  while (!(await succeeds(access(ready)))) {
     if ((await Promise.race([ended, setTimeout(POLL_MS)])) !== "ended") continue;
     throw new BlockspaceError("EIO", `nbdfuse failed: ${said.trim()}`);
   }
@@ -93,13 +88,7 @@ async function detach(place: string): Promise<void> {
       break;
     } catch (error) {
       // Nothing was mounted, or somebody still lets go of it.
-      if (
-        await rmdir(fuse).then(
-          () => true,
-          () => false,
-        )
-      )
-        break;
+      if (await succeeds(rmdir(fuse))) break;
       if (attempt === UNMOUNT_ATTEMPTS) throw error;
       await setTimeout(POLL_MS);
     }
@@ -134,17 +123,18 @@ async function checkPrograms(): Promise<void> {
   const missing = new Set<string>();
   for (const [program, debianPackage] of Object.entries(programs)) {
     const found = folders.map((folder) => access(join(folder, program)));
-    if (
-      !(await Promise.any(found).then(
-        () => true,
-        () => false,
-      ))
-    )
-      missing.add(debianPackage);
+    if (!(await succeeds(Promise.any(found)))) missing.add(debianPackage);
   }
   if (missing.size === 0) return;
   const list = [...missing].join(", ");
   throw new BlockspaceError("ENOTSUP", `a program is missing; the Debian packages are ${list}`);
+}
+
+function succeeds(attempt: Promise<unknown>): Promise<boolean> {
+  return attempt.then(
+    () => true,
+    () => false,
+  );
 }
 
 async function run(program: string, args: readonly string[]): Promise<void> {

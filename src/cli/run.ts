@@ -3,6 +3,7 @@
  * here, and nowhere else.
  */
 import { isBlockspaceError } from "../base/errors.ts";
+import { exitBits } from "../fsck/finding.ts";
 import { Command, CommanderError } from "commander";
 import { describeFailure, isEcho } from "./failure.ts";
 import { Interruption } from "./interruption.ts";
@@ -13,7 +14,6 @@ const EXIT_FAILURE = 1;
 const EXIT_USAGE = 2;
 /** Commands whose exit codes are bits, as those of fsck(8). */
 const bitwise: ReadonlySet<string | undefined> = new Set(["check", "repair"]);
-const BITS = { failure: 8, usage: 16, cancelled: 32 };
 
 export interface RunResult {
   exitCode: number;
@@ -28,7 +28,7 @@ export async function run(argv: readonly string[]): Promise<RunResult> {
   try {
     const exitCode = await carryOut(buildProgram(new Command(), session), session, argv);
     if (session.exitCode !== undefined && interruption.signal.aborted) {
-      return { exitCode: session.exitCode | BITS.cancelled, interrupted: true };
+      return { exitCode: session.exitCode | exitBits.cancelled, interrupted: true };
     }
     const { exitCode: interruptedWith } = interruption;
     return { exitCode: interruptedWith ?? exitCode, interrupted: interruptedWith !== undefined };
@@ -51,7 +51,7 @@ async function carryOut(
   } catch (error) {
     // Commander has told the user already; help and version are no errors.
     if (error instanceof CommanderError) {
-      return error.exitCode === 0 ? 0 : asBits ? BITS.usage : EXIT_USAGE;
+      return error.exitCode === 0 ? 0 : asBits ? exitBits.usage : EXIT_USAGE;
     }
     if (!isEcho(error, session.signal)) {
       session.tell(describeFailure(error, session.options.verbose === true));
@@ -60,7 +60,7 @@ async function carryOut(
     await session.finish().catch(() => undefined);
     if (!asBits) return EXIT_FAILURE;
     // What is wrong with a store is in its report; this is about the arguments.
-    return isBlockspaceError(error, "EINVAL") ? BITS.usage : BITS.failure;
+    return isBlockspaceError(error, "EINVAL") ? exitBits.usage : exitBits.failure;
   } finally {
     session.interruption.tell((message) => session.tell(message));
   }

@@ -37,6 +37,12 @@ export class Session {
     return this.#open();
   }
 
+  /** Where the data of the store lies, as the library takes it; nothing when it is in the store. */
+  get dataDevice(): Pick<GlobalOptions, "device"> {
+    const { device } = this.options;
+    return device === undefined ? {} : { device };
+  }
+
   /** For standard output; they do nothing when that is no terminal. */
   get colors(): Colors {
     return colorsFor(process.stdout);

@@ -53,9 +53,8 @@ async function runCheck(session: Session, store: string, flags: CheckFlags): Pro
   };
   const bar = progressBar(session, flags);
   const often = everyNow((progress) => emit({ type: "progress", ...progress }));
-  const { device } = session.options;
   const options: CheckOptions = {
-    ...(device === undefined ? {} : { device }),
+    ...session.dataDevice,
     ...(flags.data || flags.dataFrom !== undefined ? { data: true } : {}),
     ...(flags.dataFrom === undefined ? {} : { dataFrom: flags.dataFrom }),
     ...(flags.dataRate === undefined ? {} : { bytesPerSecond: flags.dataRate }),

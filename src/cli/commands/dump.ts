@@ -34,18 +34,13 @@ export function addDumpCommands(program: Command, session: Session): void {
   addExamples(restore, ["blockspace restore my-store metadata.jsonl", "beside the data file"]);
 }
 
-function deviceOf(session: Session): { device?: string } {
-  const { device } = session.options;
-  return device === undefined ? {} : { device };
-}
-
 async function runDump(
   session: Session,
   store: string,
   flags: { skeleton?: boolean },
 ): Promise<void> {
   const { dump } = await import("../../fsck/transfer.ts");
-  const lines = await dump(store, { ...flags, ...deviceOf(session) });
+  const lines = await dump(store, { ...flags, ...session.dataDevice });
   for (const line of lines) await session.output.line(JSON.stringify(line));
 }
 
@@ -56,5 +51,5 @@ async function runRestore(session: Session, store: string, file?: string): Promi
     input.once("error", reject);
   });
   const lines = createInterface({ input, crlfDelay: Infinity });
-  await Promise.race([restore(store, lines, deviceOf(session)), failed]);
+  await Promise.race([restore(store, lines, session.dataDevice), failed]);
 }

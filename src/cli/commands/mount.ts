@@ -4,6 +4,7 @@ import { setTimeout } from "node:timers/promises";
 import type { Command } from "commander";
 import { BlockspaceError } from "../../base/errors.ts";
 import { addExamples } from "../arguments.ts";
+import { NBD_SOCKET } from "../listening.ts";
 import type { Session } from "../session.ts";
 
 /** A server that was started just before needs a moment. */
@@ -63,7 +64,7 @@ async function mountNamed(
     import("../loop-mount.ts"),
     import("../../nbd/listen.ts"),
   ]);
-  const socket = join(resolve(store), "nbd.sock");
+  const socket = join(resolve(store), NBD_SOCKET);
   for (let waited = 0; !(await isAnswered(socket)); waited += POLL_MS) {
     if (waited >= WAIT_MS) {
       const advice = `run "blockspace serve ${store}" first`;

@@ -2,6 +2,7 @@
 import type { Command } from "commander";
 import { BlockspaceError } from "../../base/errors.ts";
 import { formatSize } from "../../base/units.ts";
+import { exitBits } from "../../fsck/finding.ts";
 import type { Loss } from "../../fsck/loss.ts";
 import type { RepairOptions, RepairReport } from "../../fsck/repair.ts";
 import { addExamples, type JsonOption } from "../arguments.ts";
@@ -55,13 +56,12 @@ function optionsOf(session: Session, flags: RepairFlags): RepairOptions {
   if (only !== undefined && only !== "leaks") {
     throw usage(`--only is ${JSON.stringify(only)}; allowed is leaks`);
   }
-  const { device } = session.options;
   return {
+    ...session.dataDevice,
     signal: session.signal,
     ...(to === undefined ? {} : { to }),
     ...(only === undefined ? {} : { only }),
     ...(data ? { data } : {}),
-    ...(device === undefined ? {} : { device }),
   };
 }
 
@@ -71,7 +71,7 @@ async function runRepair(session: Session, store: string, flags: RepairFlags): P
   try {
     options = optionsOf(session, flags);
   } catch (error) {
-    session.exitCode = 16;
+    session.exitCode = exitBits.usage;
     session.tell((error as Error).message);
     return;
   }
@@ -95,13 +95,12 @@ async function undo(session: Session, store: string, flags: RepairFlags): Promis
     import("../../fsck/store-access.ts"),
   ]);
   if (flags.to !== undefined || flags.inPlace) {
-    session.exitCode = 16;
+    session.exitCode = exitBits.usage;
     session.tell("EINVAL: allowed is one of --to NEWDIR, --in-place and --undo");
     return;
   }
-  const { device } = session.options;
   try {
-    await undoRepair(storeAccess(store, device === undefined ? {} : { device }));
+    await undoRepair(storeAccess(store, session.dataDevice));
   } catch (error) {
     const failure = failureOf(error);
     if (flags.json) await session.output.json({ path: store, failure });

@@ -12,7 +12,7 @@ import type { Host } from "../../host/host.ts";
 import type { ListenAddress, Log, NbdServer, NbdTlsOptions } from "../../nbd/index.ts";
 import type { ControlServer } from "../control/control-server.ts";
 import { addExamples } from "../arguments.ts";
-import { type Address, addressArgument, inheritedSockets } from "../listening.ts";
+import { type Address, addressArgument, inheritedSockets, NBD_SOCKET } from "../listening.ts";
 import { withOwnHost } from "../open-store.ts";
 import { parentGone } from "../parent.ts";
 import { presharedKeys } from "../preshared-keys.ts";
@@ -109,7 +109,7 @@ async function listen(server: NbdServer, store: string, options: ServeOptions): 
   const addresses: ListenAddress[] = inheritedSockets().map((fd) => ({ fd }));
   if (socket !== undefined) addresses.push({ path: socket });
   if (tcp) addresses.push({ ...tcp, insecure });
-  if (addresses.length === 0) addresses.push({ path: join(store, "nbd.sock") });
+  if (addresses.length === 0) addresses.push({ path: join(store, NBD_SOCKET) });
   for (const address of addresses) await server.listen(address);
 }
 
