@@ -1,4 +1,8 @@
-/** The verbs of virtual block address space mapping (D. Chinner, 2018), as an interface. */
+/**
+ * The verbs of virtual block address space mapping (D. Chinner, 2018), as an interface. A subvolume
+ * is one, and says of each verb what it does and refuses. Offsets and counts are bytes, but for
+ * `allocCount`, which counts blocks of `blockSize` bytes.
+ */
 import type { Cookie } from "../space/cookie.ts";
 import type { Iomap } from "./iomap.ts";
 import type { CommitMode } from "./staging.ts";

@@ -152,11 +152,15 @@ export class Host implements AsyncDisposable {
     });
   }
 
+  /** Gives a subvolume another name; what was made from it keeps its own, and handles stay good. */
   async rename(name: string, to: string, options: WaitOptions = {}): Promise<void> {
     await this.#change(options, (planner) => planner.rename(name, to));
   }
 
-  /** Returns at once; the space comes back in the background. */
+  /**
+   * Deletes a subvolume, and nothing that was made from it. Returns at once; the space comes back in
+   * the background. Later calls on its handle are refused with `ECLOSED`.
+   */
   async delete(name: string, options: WaitOptions = {}): Promise<void> {
     await this.#change(options, (planner) => {
       const { id } = planner.delete(name);
@@ -274,6 +278,7 @@ export class Host implements AsyncDisposable {
     }
   }
 
+  /** The figures of this moment; what is counted is counted since the host was opened. */
   statistics(): Statistics {
     return hostStatistics(this.#engine);
   }

@@ -166,6 +166,14 @@ export class Staging {
     });
   }
 
+  /** Once the plan is carried out, nothing staged in a range of bytes can be committed any more. */
+  invalidateWith(planner: Planner, subvolume: number, offset: number, length: number): void {
+    const { blockSize } = this.#engine.state.geometry;
+    const from = Math.floor(offset / blockSize);
+    const to = Math.ceil((offset + length) / blockSize);
+    planner.afterwards(() => this.invalidate(subvolume, from, to));
+  }
+
   /** What is staged in these blocks must not be committed any more. */
   invalidate(subvolume: number, from: number, to: number): void {
     for (const [vblock, block] of this.#subvolumes.get(subvolume) ?? []) {

@@ -186,7 +186,7 @@ export class Subvolume implements BlockSpace {
   async discard(offset: number, length: number, options: WaitOptions = {}): Promise<void> {
     await this.#change(options, (planner, entry) => {
       checkRange(offset, length, entry.size, entry.name);
-      this.#invalidate(planner, offset, length);
+      this.#staging.invalidateWith(planner, this.id, offset, length);
       return planner.zero(entry, offset, length);
     });
   }
@@ -214,7 +214,9 @@ export class Subvolume implements BlockSpace {
   async resize(size: number, options: WaitOptions = {}): Promise<void> {
     checkWhole("size", size, 1);
     await this.#change(options, (planner, entry) => {
-      if (size < entry.size) this.#invalidate(planner, size, entry.size - size);
+      if (size < entry.size) {
+        this.#staging.invalidateWith(planner, this.id, size, entry.size - size);
+      }
       return planner.resize(entry, size);
     });
   }
@@ -379,16 +381,9 @@ export class Subvolume implements BlockSpace {
     }, options.signal);
   }
 
-  #invalidate(planner: Planner, offset: number, length: number): void {
-    const { blockSize } = this.#engine.state.geometry;
-    const from = Math.floor(offset / blockSize);
-    const to = Math.ceil((offset + length) / blockSize);
-    planner.afterwards(() => this.#staging.invalidate(this.id, from, to));
-  }
-
   /** Whole blocks of this subvolume; the last one may reach beyond the size. */
   #blockRange(offset: number, count: number): { entry: SubvolumeEntry; from: number; to: number } {
-    const entry = new Planner(this.#engine).writable(this.id);
+    const entry = writableEntry(this.#engine.state, this.id);
     const { blockSize } = this.#engine.state.geometry;
     checkWhole("count", count, 1);
     checkAligned("offset", checkWhole("offset", offset), blockSize);

@@ -41,10 +41,7 @@ export class Transaction {
   discard(subvolume: Subvolume, offset: number, length: number): void {
     this.#onSubvolume(subvolume, (planner, entry) => {
       checkRange(offset, length, entry.size, entry.name);
-      const { blockSize } = this.#engine.state.geometry;
-      const from = Math.floor(offset / blockSize);
-      const to = Math.ceil((offset + length) / blockSize);
-      planner.afterwards(() => this.#staging.invalidate(entry.id, from, to));
+      this.#staging.invalidateWith(planner, entry.id, offset, length);
       return planner.zero(entry, offset, length);
     });
   }
@@ -80,7 +77,7 @@ export class Transaction {
     });
   }
 
-  /** @internal Ends the gathering and makes the plan. */
+  /** @internal The plan of all that was gathered, which each call is checked for only now. */
   async plan(): Promise<Plan> {
     const planner = new Planner(this.#engine);
     for (const step of this.#steps) await step(planner);
