@@ -277,7 +277,7 @@ class CheckRun {
     this.#options.signal?.throwIfAborted();
     const name = phaseNames[phase]!;
     const began = performance.now();
-    const before = this.#findings.list.length + this.#findings.left;
+    const before = this.#findings.all;
     const tell = (done: number, total: number): void =>
       this.#options.onProgress?.({ phase, name, done, total });
     tell(0, 1);
@@ -287,7 +287,7 @@ class CheckRun {
       return result;
     } finally {
       const milliseconds = Math.round((performance.now() - began) * 10) / 10;
-      const made = this.#findings.list.length + this.#findings.left - before;
+      const made = this.#findings.all - before;
       const done = { phase, name, milliseconds, findings: made };
       this.#report.phases.push(done);
       this.#options.onPhase?.(done);
