@@ -3,10 +3,11 @@
  * run is interrupted quietly; any other failure of the output is an error like every other.
  */
 import type { Writable } from "node:stream";
+import { KiB } from "../base/units.ts";
 import type { Interruption } from "./interruption.ts";
 
 /** Lines are gathered up to about this many characters before they are written. */
-const GATHER = 64 * 1024;
+const GATHER: number = 64 * KiB;
 
 export class Output {
   readonly #stream: Writable;

@@ -7,6 +7,7 @@
  * done, nothing is ever at hand, and all reads go the usual way.
  */
 import { viewOf } from "../base/bytes.ts";
+import { KiB } from "../base/units.ts";
 
 /** Reads all of `target` at `offset`; `false` when it would have to wait. */
 export type CachedRead = (fd: number, target: Uint8Array, offset: number) => boolean;
@@ -15,9 +16,9 @@ const RWF_NOWAIT = 8;
 /** Where `off_t` and pointers have 64 bits, and numbers are little-endian. */
 const KNOWN_SYSTEMS: ReadonlySet<string> = new Set(["linux x64", "linux arm64"]);
 /** Longer reads are worth a thread, and would keep the event loop waiting. */
-const MOST_BYTES: number = 256 * 1024;
+const MOST_BYTES: number = 256 * KiB;
 /** A read of so many bytes goes by way of a buffer whose address is known. */
-const SCRATCH_BYTES: number = 16 * 1024;
+const SCRATCH_BYTES: number = 16 * KiB;
 
 type Preadv2 = (
   fd: number,

@@ -16,6 +16,7 @@ import fs from "node:fs";
 import { lstat, readFile, stat } from "node:fs/promises";
 import { trim } from "fs-native-extensions";
 import { BlockspaceError } from "../base/errors.ts";
+import { MiB } from "../base/units.ts";
 import { type CachedRead, loadCachedRead } from "./cached-read.ts";
 import { type CreateOptions, type Device, checkWithin } from "./device.ts";
 import { closedError, codeOf, entryError, ioError } from "./medium-error.ts";
@@ -28,7 +29,7 @@ const MAX_CHUNKS = 1024;
 /** Block devices punch whole logical blocks only; none in use here has larger ones than a page. */
 const PUNCH_ALIGNMENT = 4096;
 const SECTOR_BYTES = 512;
-const ZEROES: Uint8Array = new Uint8Array(2 ** 20);
+const ZEROES: Uint8Array = new Uint8Array(MiB);
 
 type Kind = "file" | "block device";
 

@@ -5,9 +5,10 @@
  * is built for the answer. One call here is one system call; it may be cut short.
  */
 import fs from "node:fs";
+import { GiB } from "../base/units.ts";
 
 /** Longer transfers than this are refused by `node:fs`, and cut short by the system. */
-const MAX_TRANSFER_BYTES = 2 ** 30;
+const MAX_TRANSFER_BYTES: number = GiB;
 
 type Callback<T> = (error: NodeJS.ErrnoException | null, value?: T) => void;
 

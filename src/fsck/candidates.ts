@@ -36,6 +36,8 @@ export interface CheckpointsOptions {
 
 /** To read each of two checkpoints, and to look at it. */
 const STEPS = 4;
+/** The epoch of the first checkpoint of a store. */
+const FIRST_EPOCH = 2;
 
 /**
  * Phase 3: reads and checks both checkpoints. One that was never written is none; nor is one of
@@ -124,9 +126,6 @@ function comparePair(candidates: readonly Candidate[], findings: Findings): void
   const what = `${missing.length} values differ from the checkpoint before and are not listed`;
   report("C013", `${what}, the first of them of kind ${missing[0]!.kind}, id ${missing[0]!.id}`);
 }
-
-/** The epoch of the first checkpoint of a store. */
-const FIRST_EPOCH = 2;
 
 const compared = [
   kinds.subvolume,

@@ -4,6 +4,7 @@
  */
 import { type BlockspaceError, isBlockspaceError } from "../base/errors.ts";
 import { emptyEnvironment } from "../checkpoint/empty-environment.ts";
+import { MiB } from "../base/units.ts";
 import type { Directory } from "../device/device.ts";
 import { kinds } from "../format/checkpoint-values.ts";
 import { type CarriedBlock, carriedBlocks } from "../format/journal-frame.ts";
@@ -20,7 +21,7 @@ import { chainBehind } from "./journal-search.ts";
 import { ImageEnvironment } from "./image-environment.ts";
 
 /** Memory for what replay has decoded. */
-const CACHE_BYTES: number = 32 * 2 ** 20;
+const CACHE_BYTES: number = 32 * MiB;
 
 const NO_DATA: Uint8Array = new Uint8Array();
 

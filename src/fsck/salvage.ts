@@ -11,6 +11,7 @@
  *
  * It never invents: a range that nobody knows anything of becomes a hole, and is told of.
  */
+import { MiB } from "../base/units.ts";
 import type { SubvolumeEntry } from "../format/checkpoint-values.ts";
 import { entriesPerNode, type MapNode } from "../format/map-node.ts";
 import { State } from "../replay/state.ts";
@@ -35,7 +36,7 @@ export interface Salvaged {
 }
 
 /** Memory for the values that step 5 changes. */
-const CACHE_BYTES: number = 64 * 2 ** 20;
+const CACHE_BYTES: number = 64 * MiB;
 
 export async function salvage(
   contents: Contents,

@@ -23,6 +23,8 @@ import { SUPERBLOCK, SUPERBLOCK_AWAY, UNDO, UNDO_DRAFT } from "./store-parts.ts"
 
 const MAGIC = 0x4e554b42;
 const VERSION = 1;
+/** Where the part begins that the checksum covers. */
+const CHECKED_FROM = 12;
 
 /** What a piece of the undo file belongs to. */
 const pieceKinds = { superblock: 1, journal: 2, environment: 3, data: 4 } as const;
@@ -125,9 +127,6 @@ export async function writeUndo(
   await directory.rename(UNDO_DRAFT, UNDO);
   await directory.sync();
 }
-
-/** Where the part begins that the checksum covers. */
-const CHECKED_FROM = 12;
 
 export interface UndoFile {
   pieces: Piece[];

@@ -12,6 +12,7 @@
  * better things to do meanwhile.
  */
 import type { SlotRun } from "../base/block-memory.ts";
+import { KiB, MiB } from "../base/units.ts";
 import { ByteWriter } from "../format/byte-writer.ts";
 import { writeCommit } from "../format/journal-frame.ts";
 import type { JournalRecord } from "../format/records.ts";
@@ -20,9 +21,9 @@ import type { Health } from "./health.ts";
 import type { PendingData } from "./pending.ts";
 
 /** Bytes of data from which on a batch does not carry it: writing twice would cost more. */
-const MOST_INLINE_BYTES = 128 * 1024;
+const MOST_INLINE_BYTES: number = 128 * KiB;
 /** Bytes of commits from which on a batch goes out by itself. */
-const FULL_BATCH_BYTES = 1024 * 1024;
+const FULL_BATCH_BYTES: number = MiB;
 
 interface Batch {
   firstLsn: number;

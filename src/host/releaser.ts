@@ -8,7 +8,7 @@
  * Nobody may write to what is being punched. Blocks that are about to come free are busy until it
  * is done; free ones around them are *guarded*, held as staged blocks are.
  */
-import { MiB } from "../base/units.ts";
+import { KiB, MiB } from "../base/units.ts";
 import type { Device } from "../device/device.ts";
 import type { State } from "../replay/state.ts";
 import type { Allocator } from "../space/allocator.ts";
@@ -22,7 +22,7 @@ import type { Readers } from "./readers.ts";
  * Shorter holes are not punched unless they empty a segment: the call would cost more than it
  * gives.
  */
-const LEAST_HOLE_BYTES = 64 * 1024;
+const LEAST_HOLE_BYTES: number = 64 * KiB;
 /** Space that is kept warm, at most. */
 const MOST_WARM_BYTES: number = 512 * MiB;
 /** For each block written between two checkpoints. */

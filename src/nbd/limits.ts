@@ -6,6 +6,8 @@ import { KiB, MiB } from "../base/units.ts";
 
 /** The most data in one option. */
 export const MAX_OPTION_BYTES: number = 4 * KiB + 64;
+/** What an option announces over this is no mistake; it is not even passed over. */
+export const MAX_SKIPPED_BYTES: number = MiB;
 /** Options in one handshake. */
 export const MAX_OPTIONS = 1024;
 /** Metadata contexts that one connection may select. */

@@ -6,7 +6,7 @@
 import type { Negotiated } from "./check-request.ts";
 import type { Export, Exports } from "./exports.ts";
 import type { Input } from "./input.ts";
-import { MAX_CONTEXTS, MAX_OPTION_BYTES, MAX_OPTIONS } from "./limits.ts";
+import { MAX_CONTEXTS, MAX_OPTION_BYTES, MAX_OPTIONS, MAX_SKIPPED_BYTES } from "./limits.ts";
 import { type Context, listContexts, selectContext } from "./meta-contexts.ts";
 import { readExportQuery, readMetaQuery, readString } from "./option-data.ts";
 import type { Output } from "./output.ts";
@@ -29,8 +29,6 @@ import {
   u32,
 } from "./wire.ts";
 
-/** What is over this is no mistake; it is not even passed over. */
-const MOST_SKIPPED = 1024 * 1024;
 const OFFERED_FLAGS = handshakeFlag.fixedNewstyle | handshakeFlag.noZeroes;
 /** Replies to `LIST` that are sent at once. */
 const LISTED_AT_ONCE = 256;
@@ -97,7 +95,7 @@ export class Negotiation {
       if (!(await input.has(header.length))) return null;
       return this.#answer(header.option, input.take(header.length));
     }
-    if (header.option === option.exportName || header.length > MOST_SKIPPED) {
+    if (header.option === option.exportName || header.length > MAX_SKIPPED_BYTES) {
       throw new ProtocolError(`option ${header.option} announces ${header.length} bytes`);
     }
     if (!(await input.skip(header.length))) return null;

@@ -3,6 +3,7 @@
  * that takes one, and the loops that node itself makes of them to read or write whole files.
  */
 import type { BigIntStats, StatOptions, Stats } from "node:fs";
+import { KiB } from "../base/units.ts";
 import { asCall, systemError } from "./disk-errors.ts";
 import type { Done, SimulatedDisk } from "./disk.ts";
 import { statsOf } from "./file-stats.ts";
@@ -10,7 +11,7 @@ import { type OpenFile, OpenFiles } from "./open-files.ts";
 import { step, type Steps } from "./steps.ts";
 
 /** Node reads and writes whole files in parts of this size. */
-const partBytes = 512 * 1024;
+const PART_BYTES: number = 512 * KiB;
 
 export class DescriptorCalls {
   readonly #disk: SimulatedDisk;
@@ -91,7 +92,7 @@ export class DescriptorCalls {
     const size = file.is === "file" ? this.#disk.sizeOf(file.node) : 0;
     const parts: Uint8Array[] = [];
     do {
-      const part = new Uint8Array(Math.min(Math.max(size - file.position, 1), partBytes));
+      const part = new Uint8Array(Math.min(Math.max(size - file.position, 1), PART_BYTES));
       const count = yield* this.read(fd, part, null);
       if (count === 0) break;
       parts.push(part.subarray(0, count));
@@ -112,7 +113,7 @@ export class DescriptorCalls {
   /** All of it, however little each write takes. */
   *writeAll(fd: number, bytes: Uint8Array): Steps<void> {
     for (let done = 0; done < bytes.length;) {
-      done += yield* this.write(fd, bytes.subarray(done, done + partBytes), null);
+      done += yield* this.write(fd, bytes.subarray(done, done + PART_BYTES), null);
     }
   }
 

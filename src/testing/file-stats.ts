@@ -5,6 +5,7 @@
 import type { BigIntStats, Dirent, Stats, StatOptions } from "node:fs";
 import type { NodeNumber } from "./disk-image.ts";
 import type { SimulatedDisk } from "./disk.ts";
+import { PAGE_BYTES } from "./file-bytes.ts";
 
 export interface FoundNode {
   node: NodeNumber;
@@ -12,15 +13,15 @@ export interface FoundNode {
 }
 
 const modes = { file: 0o100644, folder: 0o040755 } as const;
-const blockBytes = 512;
-const pageBytes = 4096;
+/** The unit in which `stat` counts what a file takes. */
+const BLOCK_BYTES = 512;
 
 export function statsOf(
   disk: SimulatedDisk,
   { node, is }: FoundNode,
   options?: StatOptions,
 ): Stats | BigIntStats {
-  const occupiedBytes = is === "file" ? disk.occupiedBytesOf(node) : pageBytes;
+  const occupiedBytes = is === "file" ? disk.occupiedBytesOf(node) : PAGE_BYTES;
   const numbers = {
     dev: 1,
     ino: node,
@@ -29,9 +30,9 @@ export function statsOf(
     uid: 0,
     gid: 0,
     rdev: 0,
-    size: is === "file" ? disk.sizeOf(node) : pageBytes,
-    blksize: pageBytes,
-    blocks: occupiedBytes / blockBytes,
+    size: is === "file" ? disk.sizeOf(node) : PAGE_BYTES,
+    blksize: PAGE_BYTES,
+    blocks: occupiedBytes / BLOCK_BYTES,
     atimeMs: 0,
     mtimeMs: 0,
     ctimeMs: 0,

@@ -9,9 +9,9 @@ import type { FileAccess } from "./file-flags.ts";
 import type { FoundNode } from "./file-stats.ts";
 
 /** What most systems let a process have; a program that forgets to close runs into it. */
-const mostOpenFiles = 1024;
+const MOST_OPEN_FILES = 1024;
 /** 0 to 2 belong to the standard streams. */
-const firstDescriptor = 3;
+const FIRST_DESCRIPTOR = 3;
 
 export interface OpenFile extends FoundFile, FoundNode {
   access: FileAccess;
@@ -33,11 +33,11 @@ export class OpenFiles {
 
   /** `EMFILE` when there is no descriptor left. */
   checkFree(): void {
-    if (this.#files.size >= mostOpenFiles - firstDescriptor) throw systemError("EMFILE", "open");
+    if (this.#files.size >= MOST_OPEN_FILES - FIRST_DESCRIPTOR) throw systemError("EMFILE", "open");
   }
 
   add(file: OpenFile): number {
-    let fd = firstDescriptor;
+    let fd = FIRST_DESCRIPTOR;
     while (this.#files.has(fd)) fd++;
     this.#files.set(fd, file);
     return fd;

@@ -3,6 +3,7 @@
  * to. A call does its first step when it is made; `close` waits for the calls under way.
  */
 import type { BigIntStats, Stats, StatOptions } from "node:fs";
+import { KiB } from "../base/units.ts";
 import { type ContentArgument, contentOf, contentOptions } from "./call-options.ts";
 import type { SimulatedDisk } from "./disk.ts";
 import { runInTurns, type Steps } from "./steps.ts";
@@ -19,7 +20,7 @@ type View = NodeJS.ArrayBufferView;
 type ReadOptions = TransferOptions & { buffer?: View };
 
 /** `read` without a buffer makes one of this size. */
-const readBytes = 16_384;
+const READ_BYTES: number = 16 * KiB;
 
 export class SimulatedFileHandle {
   readonly #disk: SimulatedDisk;
@@ -49,7 +50,7 @@ export class SimulatedFileHandle {
     const options = given ? offsetOrOptions : (bufferOrOptions as ReadOptions | null | undefined);
     const fresh =
       typeof options === "object" && options !== null && (options as ReadOptions).buffer;
-    const buffer = given ?? (fresh || Buffer.alloc(readBytes));
+    const buffer = given ?? (fresh || Buffer.alloc(READ_BYTES));
     const { bytes, position: at } = readTransfer(buffer, options, length, position);
     const bytesRead = await this.#run("read", (fd) =>
       this.#calls.descriptors.readSome(fd, bytes, at),
