@@ -43,6 +43,12 @@ export class Output {
     if (this.#gathered >= GATHER) await this.#flushLines();
   }
 
+  /** A line that whoever reads along has at once. */
+  async lineNow(text: string): Promise<void> {
+    await this.line(text);
+    await this.#flushLines();
+  }
+
   /** One document of JSON, indented for people. */
   async json(value: unknown): Promise<void> {
     await this.line(JSON.stringify(value, null, 2));

@@ -4,8 +4,9 @@
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { cp, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, mkdir, readdir, readFile, readlink, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { Host } from "../../src/index.ts";
@@ -30,6 +31,16 @@ async function flip(place: string, at: number): Promise<void> {
   const bytes = await readFile(place);
   bytes[at]! ^= 1;
   await writeFile(place, bytes);
+}
+
+/** Resolves when a process has a file open. */
+async function untilOpened(pid: number, file: string): Promise<void> {
+  const fds = `/proc/${pid}/fd`;
+  for (;;) {
+    const links = (await readdir(fds)).map((fd) => readlink(join(fds, fd)).catch(() => ""));
+    if ((await Promise.all(links)).includes(file)) return;
+    await setTimeout(50);
+  }
 }
 
 /** Runs the other command, from where it was built or from its source. */
@@ -133,12 +144,13 @@ describe("check", () => {
     expect((await run(args)).code).toBe(16);
   });
 
-  it("32: cancelled", async () => {
+  it("32: cancelled, by who reads its lines as they come", async () => {
     const started = start(["check", await store(), "--data", "--data-rate", "4k", "--json-lines"]);
     started.child.stdin.end();
-    setTimeout(() => started.child.kill("SIGINT"), 1500);
-    const { code } = await started.ends();
+    started.child.stdout.once("data", () => started.child.kill("SIGINT"));
+    const { code, stdout } = await started.ends();
     expect(code! & 32).toBe(32);
+    expect(stdout.startsWith('{"type":"progress","phase":0')).toBe(true);
   });
 
   it("32: what was found until then is printed for programs", async () => {
@@ -150,7 +162,8 @@ describe("check", () => {
       const started = start(["check", place, "--data", "--data-rate", "1", format]);
       const ended = started.ends();
       started.child.stdin.end();
-      setTimeout(() => started.child.kill("SIGINT"), 2000);
+      await untilOpened(started.child.pid!, join(place, "data"));
+      started.child.kill("SIGINT");
       const { code, stdout } = await ended;
       expect(code! & 32).toBe(32);
       const report = JSON.parse(format === "--json" ? stdout : stdout.trim().split("\n").at(-1)!);

@@ -49,7 +49,7 @@ async function runCheck(session: Session, store: string, flags: CheckFlags): Pro
   if (flags.json || flags.jsonLines) output.insist();
   const lines: Promise<void>[] = [];
   const emit = (value: unknown): void => {
-    if (flags.jsonLines) lines.push(output.line(JSON.stringify(value)));
+    if (flags.jsonLines) lines.push(output.lineNow(JSON.stringify(value)));
   };
   const bar = progressBar(session, flags);
   const often = everyNow((progress) => emit({ type: "progress", ...progress }));
