@@ -15,6 +15,8 @@ import { KiB } from "../base/units.ts";
 export const INPUT_BYTES: number = 256 * KiB;
 /** With less room than this behind what waits, it is moved to the start. */
 const LEAST_ROOM: number = 64 * KiB;
+/** Events of a stream whose other side is not there any more. */
+const GONE = ["error", "close"] as const;
 
 export class Input {
   #stream: Duplex | undefined;
@@ -41,7 +43,8 @@ export class Input {
   /** Ends with a stream, and pauses it when too much waits. */
   endWith(stream: Duplex): void {
     this.#stream = stream;
-    for (const event of ["end", "error", "close"]) stream.on(event, this.#onEnd);
+    stream.on("end", this.#onEnd);
+    for (const event of GONE) stream.on(event, this.#onGone);
   }
 
   /** Bytes that can be taken at once. */
@@ -59,7 +62,8 @@ export class Input {
     const stream = this.#stream;
     stream?.pause();
     stream?.off("data", this.#onData);
-    for (const event of ["end", "error", "close"]) stream?.off(event, this.#onEnd);
+    stream?.off("end", this.#onEnd);
+    for (const event of GONE) stream?.off(event, this.#onGone);
   }
 
   /** Where the next bytes are to be put, up to so many; {@link arrived} tells that they were. */
@@ -179,5 +183,11 @@ export class Input {
     this.#ended = true;
     this.onArrival?.();
     this.#wakeUp();
+  };
+
+  /** Nobody waits for an answer to what is still here: it would be work for nothing. */
+  readonly #onGone = (): void => {
+    this.#start = this.#end;
+    this.#onEnd();
   };
 }

@@ -44,6 +44,26 @@ describe("a client that does not take its replies", () => {
     slow.stream.resume();
   });
 
+  it("and then is gone has no more of its requests carried out", async () => {
+    const { connect, host, server } = await serve();
+    await host.create("large", { size: 2 ** 30 });
+    const slow = connect();
+    await slow.go("large", { structured: false });
+    slow.stream.removeAllListeners("data");
+    slow.stream.pause();
+    const count = 2000;
+    slow.send(
+      ...Array.from({ length: count }, (_, i) =>
+        requestHeader(BigInt(i), { type: cmd.read, length: 2 ** 20 }),
+      ),
+    );
+    await setTimeout(50);
+    slow.stream.destroy();
+    await vi.waitFor(() => expect(server.connections).toBe(0), { timeout: 20_000 });
+    const [, read] = /requests_total{command="read"} (\d+)/.exec(server.metrics())!;
+    expect(Number(read)).toBeLessThan(count / 10);
+  });
+
   it("is still served everything when it takes them at last", async () => {
     const { open, host } = await serve();
     await host.create("large", { size: 2 ** 30 });
