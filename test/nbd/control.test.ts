@@ -4,6 +4,7 @@ import { readFile, stat } from "node:fs/promises";
 import { connect } from "node:net";
 import { describe, expect, it } from "vitest";
 import { blockspace, blockspaceJson, failure, inspect, run, scratch } from "../cli/blockspace.ts";
+import { ServedStore } from "../../src/cli/control/served-store.ts";
 import { Client } from "./client.ts";
 import { serveNewStore } from "./served-process.ts";
 
@@ -56,7 +57,8 @@ describe("a store that is being served", () => {
     expect((await stat(`${store}/control.sock`)).mode & 0o777).toBe(0o600);
     const bytes = Buffer.alloc(3 * 2 ** 20 + 7, "some bytes ");
     writeFileSync(at("in.img"), bytes);
-    await run(["import", store, at("in.img"), "image"]);
+    const imported = await blockspaceJson("import", store, at("in.img"), "image");
+    expect(imported).toMatchObject({ name: "image", size: bytes.length });
     await run(["export", store, "image", at("out.img")]);
     expect((await readFile(at("out.img"))).equals(bytes)).toBe(true);
     await run(["write", store, "image", "2MiB"], { input: Buffer.alloc(2 ** 20, 7) });
@@ -94,6 +96,27 @@ describe("a store that is being served", () => {
       socket.destroy();
     }
     expect(await blockspaceJson<unknown[]>("list", store)).toHaveLength(1);
+  });
+
+  it("keeps a command to the subvolume that it began with, whatever is renamed", async () => {
+    const { store } = await serveNewStore(at("store"), async (host) => {
+      await host.get("disk").write(0, Buffer.from("first"));
+      await host.create("other", { size: 2 ** 20 });
+      await host.get("other").write(0, Buffer.from("other"));
+    });
+    const served = (await ServedStore.open(store))!;
+    const first = served.get("disk");
+    await blockspace("rename", store, "disk", "old");
+    await blockspace("rename", store, "other", "disk");
+    expect((await first.read(0, 5)).toString()).toBe("first");
+    await first.write(0, Buffer.from("FIRST"));
+    await blockspace("delete", store, "old");
+    await expect(first.read(0, 5)).rejects.toThrow('ENOENT: subvolume "disk" was deleted');
+    // What there is and what it holds are of one moment.
+    const usage = await served.usage();
+    expect([...usage.keys()]).toEqual(served.list().map(({ name }) => name));
+    expect((await served.get("disk").read(0, 5)).toString()).toBe("other");
+    await served.close();
   });
 
   it("that was killed leaves sockets behind which nobody minds", async () => {

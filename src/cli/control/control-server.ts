@@ -6,8 +6,17 @@ import { createServer, type Server, type Socket } from "node:net";
 import { join } from "node:path";
 import { BlockspaceError, isBlockspaceError, messageOf } from "../../base/errors.ts";
 import type { Host } from "../../host/host.ts";
+import type { Subvolume } from "../../host/subvolume.ts";
 import { listenOn } from "../../nbd/listen.ts";
-import { CONTROL_SOCKET, errorOf, MOST_DATA, type Part, receive, send } from "./messages.ts";
+import {
+  CONTROL_SOCKET,
+  errorOf,
+  MOST_DATA,
+  type Part,
+  receive,
+  type Reference,
+  send,
+} from "./messages.ts";
 
 /** Extents or ranges in one answer. */
 const MOST_ITEMS = 4096;
@@ -16,34 +25,30 @@ type Calls = Readonly<Record<string, (host: Host, ...args: never[]) => unknown>>
 
 /** Every call there is. The host checks its arguments itself. */
 const calls: Calls = {
-  state: (host) => ({
-    path: host.path,
-    uuid: host.uuid,
-    recovery: host.recovery,
-    list: host.list(),
-    statistics: host.statistics(),
-  }),
-  usage: (host) => [...host.usage()],
-  create: async (host, name: string, size: number) => done(host.create(name, { size })),
+  state: stateOf,
+  // With the state of the same moment: each names what the other does.
+  usage: (host) => ({ usage: [...host.usage()], state: stateOf(host) }),
+  create: async (host, name: string, size: number) => (await host.create(name, { size })).id,
   snapshot: async (host, source: string, name: string) => done(host.snapshot(source, name)),
   clone: async (host, source: string, name: string) => done(host.clone(source, name)),
   rollback: async (host, name: string, snapshot: string) => host.rollback(name, snapshot),
   rename: async (host, name: string, to: string) => host.rename(name, to),
   delete: async (host, name: string) => host.delete(name),
-  resize: async (host, name: string, size: number) => host.get(name).resize(size),
+  resize: async (host, which: Reference, size: number) => find(host, which).resize(size),
   compact: async (host) => host.compact(),
   flush: async (host) => host.flush(),
-  read: async (host, name: string, offset: number, length: number) => {
+  read: async (host, which: Reference, offset: number, length: number) => {
     if (length > MOST_DATA) throw new BlockspaceError("EINVAL", `allowed are ${MOST_DATA} bytes`);
-    return (await host.get(name).read(offset, length)).toString("base64");
+    return (await find(host, which).read(offset, length)).toString("base64");
   },
-  write: async (host, name: string, offset: number, data: string) =>
-    host.get(name).write(offset, Buffer.from(data, "base64")),
-  extents: (host, name: string, from: number) =>
-    part(host.get(name).extents(from), ({ offset, length }) => offset + length),
-  diff: (host, a: string, b: string, from: number) => {
-    const length = Math.max(0, Math.max(host.get(a).size, host.get(b).size) - from);
-    const ranges = host.diff(a, b, { offset: from, length });
+  write: async (host, which: Reference, offset: number, data: string) =>
+    find(host, which).write(offset, Buffer.from(data, "base64")),
+  extents: (host, which: Reference, from: number) =>
+    part(find(host, which).extents(from), ({ offset, length }) => offset + length),
+  diff: (host, first: Reference, second: Reference, from: number) => {
+    const [a, b] = [find(host, first), find(host, second)];
+    const length = Math.max(0, Math.max(a.size, b.size) - from);
+    const ranges = host.diff(a.name, b.name, { offset: from, length });
     return part(ranges, (range) => range.offset + range.length);
   },
 };
@@ -97,6 +102,18 @@ async function answer(
       : new BlockspaceError("EINVAL", `the call "${call}" failed: ${messageOf(error)}`);
     send(socket, { id, error: errorOf(told) });
   }
+}
+
+function stateOf(host: Host): object {
+  const { path, uuid, recovery } = host;
+  return { path, uuid, recovery, list: host.list(), statistics: host.statistics() };
+}
+
+/** The subvolume that a command began with, whatever it is called by now. */
+function find(host: Host, { id, name }: Reference): Subvolume {
+  const entry = host.list().find((info) => info.id === id);
+  if (entry) return host.get(entry.name);
+  throw new BlockspaceError("ENOENT", `subvolume "${name}" was deleted`, { subvolume: name });
 }
 
 /** The first of a series, and where the next part begins. */

@@ -27,6 +27,12 @@ export interface Answer {
   error?: { code: ErrorCode; message: string; place: ErrorPlace };
 }
 
+/** A subvolume as a command knows it: another may have got its name since. */
+export interface Reference {
+  id: number;
+  name: string;
+}
+
 /** A part of a series, and where to ask on, unless it was the last. */
 export interface Part<T> {
   items: T[];

@@ -12,7 +12,15 @@ import type { Iomap } from "../../host/iomap.ts";
 import type { Statistics } from "../../host/statistics.ts";
 import type { WaitOptions } from "../../host/wait.ts";
 import type { Recovery } from "../../replay/replay.ts";
-import { type Answer, CONTROL_SOCKET, MOST_DATA, type Part, receive, send } from "./messages.ts";
+import {
+  type Answer,
+  CONTROL_SOCKET,
+  MOST_DATA,
+  type Part,
+  receive,
+  type Reference,
+  send,
+} from "./messages.ts";
 import type { StoreAccess, SubvolumeAccess } from "./store-access.ts";
 
 /** What the server tells of its store. */
@@ -80,23 +88,29 @@ export class ServedStore implements StoreAccess {
   }
 
   async usage(): Promise<Map<string, Usage>> {
-    return new Map(await this.call<[string, Usage][]>("usage"));
+    const told = await this.call<{ usage: [string, Usage][]; state: State }>("usage");
+    this.#state = told.state;
+    return new Map(told.usage);
   }
 
   get(name: string): SubvolumeAccess {
-    if (this.sizeOf(name) === undefined) {
-      throw new BlockspaceError("ENOENT", `there is no subvolume "${name}"`, { subvolume: name });
-    }
-    return new ServedSubvolume(this, name);
+    return new ServedSubvolume(this, this.#refer(name));
   }
 
   diff(a: string, b: string): AsyncGenerator<ByteRange, void> {
-    return this.series<ByteRange>("diff", a, b);
+    return this.series<ByteRange>("diff", this.#refer(a), this.#refer(b));
+  }
+
+  /** From here on it is the same subvolume, whatever is renamed. */
+  #refer(name: string): Reference {
+    const found = this.#state.list.find((info) => info.name === name);
+    if (found) return { id: found.id, name };
+    throw new BlockspaceError("ENOENT", `there is no subvolume "${name}"`, { subvolume: name });
   }
 
   async create(name: string, options: WaitOptions & { size: number }): Promise<SubvolumeAccess> {
-    await this.change(options, "create", name, options.size);
-    return this.get(name);
+    const id = await this.change<number>(options, "create", name, options.size);
+    return new ServedSubvolume(this, { id, name });
   }
 
   async snapshot(source: string, name: string, options: WaitOptions = {}): Promise<void> {
@@ -134,9 +148,9 @@ export class ServedStore implements StoreAccess {
     await closed;
   }
 
-  /** @internal As of the last change; nothing for a name that nobody has. */
-  sizeOf(name: string): number | undefined {
-    return this.#state.list.find((info) => info.name === name)?.size;
+  /** @internal As of the last change; 0 when it is not there any more. */
+  sizeOf({ id }: Reference): number {
+    return this.#state.list.find((info) => info.id === id)?.size ?? 0;
   }
 
   /** @internal A call that changes what there is. */
@@ -183,21 +197,23 @@ export class ServedStore implements StoreAccess {
 class ServedSubvolume implements SubvolumeAccess {
   readonly name: string;
   readonly #store: ServedStore;
+  readonly #which: Reference;
 
-  constructor(store: ServedStore, name: string) {
+  constructor(store: ServedStore, which: Reference) {
     this.#store = store;
-    this.name = name;
+    this.#which = which;
+    this.name = which.name;
   }
 
   get size(): number {
-    return this.#store.sizeOf(this.name) ?? 0;
+    return this.#store.sizeOf(this.#which);
   }
 
   async read(offset: number, length: number): Promise<Buffer> {
     const parts: Buffer[] = [];
     for (let at = offset; at < offset + length; at += MOST_DATA) {
       const count = Math.min(MOST_DATA, offset + length - at);
-      const text = await this.#store.call<string>("read", this.name, at, count);
+      const text = await this.#store.call<string>("read", this.#which, at, count);
       parts.push(Buffer.from(text, "base64"));
     }
     return Buffer.concat(parts);
@@ -206,15 +222,15 @@ class ServedSubvolume implements SubvolumeAccess {
   async write(offset: number, data: Uint8Array): Promise<void> {
     for (let at = 0; at < data.length; at += MOST_DATA) {
       const piece = Buffer.from(data.subarray(at, at + MOST_DATA)).toString("base64");
-      await this.#store.call("write", this.name, offset + at, piece);
+      await this.#store.call("write", this.#which, offset + at, piece);
     }
   }
 
   async resize(size: number, options: WaitOptions = {}): Promise<void> {
-    await this.#store.change(options, "resize", this.name, size);
+    await this.#store.change(options, "resize", this.#which, size);
   }
 
   extents(): AsyncGenerator<Iomap, void> {
-    return this.#store.series<Iomap>("extents", this.name);
+    return this.#store.series<Iomap>("extents", this.#which);
   }
 }
