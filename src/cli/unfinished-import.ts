@@ -1,6 +1,7 @@
 /**
  * Imports go into a subvolume with a temporary name, which gets its own name when it is whole. Only
- * a killed import leaves one behind; nobody else is at work on it, since a store has one writer.
+ * a killed import leaves one behind. Where a store is served others may be under way; else a store
+ * has one writer, and nobody is at work on what is there.
  */
 import { randomBytes } from "node:crypto";
 import type { StoreAccess } from "./control/store-access.ts";
@@ -22,7 +23,8 @@ export async function deleteUnfinished(host: StoreAccess): Promise<string[]> {
     .filter(
       ({ name, readOnly, source }) => !readOnly && source === null && isUnfinishedImport(name),
     )
-    .map(({ name }) => name);
+    .map(({ name }) => name)
+    .filter((name) => host.importsUnderWay?.includes(name) !== true);
   for (const name of names) await host.delete(name);
   return names;
 }

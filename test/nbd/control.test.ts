@@ -3,7 +3,16 @@ import { writeFileSync } from "node:fs";
 import { readFile, stat } from "node:fs/promises";
 import { connect } from "node:net";
 import { describe, expect, it } from "vitest";
-import { blockspace, blockspaceJson, failure, inspect, run, scratch } from "../cli/blockspace.ts";
+import {
+  blockspace,
+  blockspaceJson,
+  failure,
+  inspect,
+  run,
+  type Running,
+  scratch,
+  start,
+} from "../cli/blockspace.ts";
 import { ServedStore } from "../../src/cli/control/served-store.ts";
 import { Client } from "./client.ts";
 import { serveNewStore } from "./served-process.ts";
@@ -96,6 +105,27 @@ describe("a store that is being served", () => {
       socket.destroy();
     }
     expect(await blockspaceJson<unknown[]>("list", store)).toHaveLength(1);
+  });
+
+  it("takes imports side by side; one that was killed is deleted by the next", async () => {
+    const { store } = await serveNewStore(at("store"));
+    const begin = async (name: string): Promise<Running> => {
+      const running = start(["--verbose", "import", store, "-", name]);
+      running.child.stdin.write("some ");
+      await running.says("importing into");
+      return running;
+    };
+    const slow = await begin("slow");
+    const killed = await begin("killed");
+    killed.child.kill("SIGKILL");
+    await killed.ends();
+    const { stderr } = await run(["import", store, "-", "quick"], { input: "quick" });
+    expect(stderr.match(/left unfinished/g)).toHaveLength(1);
+    slow.child.stdin.end("bytes");
+    expect((await slow.ends()).code).toBe(0);
+    expect(await blockspace("read", store, "slow", "0", "10")).toBe("some bytes");
+    const names = (await blockspaceJson<{ name: string }[]>("list", store)).map((e) => e.name);
+    expect(names).toEqual(["disk", "slow", "quick"]);
   });
 
   it("keeps a command to the subvolume that it began with, whatever is renamed", async () => {

@@ -8,6 +8,7 @@ import { BlockspaceError, isBlockspaceError, messageOf } from "../../base/errors
 import type { Host } from "../../host/host.ts";
 import type { Subvolume } from "../../host/subvolume.ts";
 import { listenOn } from "../../nbd/listen.ts";
+import { ImportsUnderWay } from "./imports-under-way.ts";
 import {
   CONTROL_SOCKET,
   errorOf,
@@ -23,11 +24,13 @@ const MOST_ITEMS = 4096;
 
 type Calls = Readonly<Record<string, (host: Host, ...args: never[]) => unknown>>;
 
-/** Every call there is. The host checks its arguments itself. */
+interface Service {
+  host: Host;
+  imports: ImportsUnderWay;
+}
+
+/** Every call but those for the state. The host checks its arguments itself. */
 const calls: Calls = {
-  state: stateOf,
-  // With the state of the same moment: each names what the other does.
-  usage: (host) => ({ usage: [...host.usage()], state: stateOf(host) }),
   create: async (host, name: string, size: number) => (await host.create(name, { size })).id,
   snapshot: async (host, source: string, name: string) => done(host.snapshot(source, name)),
   clone: async (host, source: string, name: string) => done(host.clone(source, name)),
@@ -65,12 +68,16 @@ export class ControlServer {
   /** Listens in the directory of the host's store. */
   static async open(host: Host): Promise<ControlServer> {
     const sockets = new Set<Socket>();
+    const service = { host, imports: new ImportsUnderWay() };
     const server = createServer((socket) => {
       sockets.add(socket);
-      socket.on("close", () => sockets.delete(socket));
+      socket.on("close", () => {
+        sockets.delete(socket);
+        service.imports.gone(socket);
+      });
       socket.on("error", () => undefined);
       receive(socket, ({ id, call, args }) => {
-        answer(host, socket, { id: Number(id), call: String(call), args }).catch(() => {
+        answer(service, socket, { id: Number(id), call: String(call), args }).catch(() => {
           socket.destroy();
         });
       });
@@ -88,14 +95,14 @@ export class ControlServer {
 }
 
 async function answer(
-  host: Host,
+  service: Service,
   socket: Socket,
   { id, call, args }: { id: number; call: string; args: unknown },
 ): Promise<void> {
   try {
-    const make = Object.hasOwn(calls, call) ? calls[call] : undefined;
-    if (!make || !Array.isArray(args)) throw new BlockspaceError("EINVAL", `no call is "${call}"`);
-    send(socket, { id, value: await make(host, ...(args as never[])) });
+    if (!Array.isArray(args)) throw new BlockspaceError("EINVAL", `"${call}" has no arguments`);
+    if (call === "create") service.imports.making(socket, args[0]);
+    send(socket, { id, value: await valueOf(service, call, args) });
   } catch (error) {
     const told = isBlockspaceError(error)
       ? error
@@ -104,9 +111,20 @@ async function answer(
   }
 }
 
-function stateOf(host: Host): object {
+async function valueOf(service: Service, call: string, args: unknown[]): Promise<unknown> {
+  const { host } = service;
+  if (call === "state") return stateOf(service);
+  // With the state of the same moment: each names what the other does.
+  if (call === "usage") return { usage: [...host.usage()], state: stateOf(service) };
+  const make = Object.hasOwn(calls, call) ? calls[call] : undefined;
+  if (!make) throw new BlockspaceError("EINVAL", `no call is "${call}"`);
+  return make(host, ...(args as never[]));
+}
+
+function stateOf({ host, imports }: Service): object {
   const { path, uuid, recovery } = host;
-  return { path, uuid, recovery, list: host.list(), statistics: host.statistics() };
+  const told = { path, uuid, recovery, importsUnderWay: imports.names };
+  return { ...told, list: host.list(), statistics: host.statistics() };
 }
 
 /** The subvolume that a command began with, whatever it is called by now. */

@@ -30,6 +30,7 @@ interface State {
   recovery: Recovery;
   list: (Omit<SubvolumeInfo, "created"> & { created: string })[];
   statistics: Statistics;
+  importsUnderWay: string[];
 }
 
 interface Waiting {
@@ -77,6 +78,10 @@ export class ServedStore implements StoreAccess {
 
   get recovery(): Recovery {
     return this.#state.recovery;
+  }
+
+  get importsUnderWay(): readonly string[] {
+    return this.#state.importsUnderWay;
   }
 
   list(): SubvolumeInfo[] {

@@ -25,6 +25,8 @@ export interface StoreAccess {
   readonly path: string;
   readonly uuid: string;
   readonly recovery: Recovery;
+  /** The temporary names of imports that others are at work on; nobody can be unless it says so. */
+  readonly importsUnderWay?: readonly string[];
   list(): SubvolumeInfo[];
   statistics(): Statistics;
   usage(): Map<string, Usage> | Promise<Map<string, Usage>>;
