@@ -99,6 +99,8 @@ export class Negotiation {
       throw new ProtocolError(`option ${header.option} announces ${header.length} bytes`);
     }
     if (!(await input.skip(header.length))) return null;
+    // It replaces what was selected before, also when it fails.
+    if (header.option === option.setMetaContext) this.#selected = undefined;
     await this.#reply(header.option, optionReply.tooBig, "the option's data is too long");
     return undefined;
   }

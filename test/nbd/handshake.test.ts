@@ -284,11 +284,12 @@ describe("metadata contexts in the handshake", () => {
   });
 
   it("are forgotten when a later selection fails or is for another export", async () => {
-    for (const last of ["nothing", "other"]) {
+    const tooLong = metaQuery("disk", ["x:".repeat(1000), "y:".repeat(1000), "z:".repeat(1000)]);
+    for (const last of [metaQuery("nothing", fixed), metaQuery("other", fixed), tooLong]) {
       const { client, host } = await structured();
       await host.create("other", { size: 512 });
       await names(client, opt.setMeta, fixed);
-      await client.option(opt.setMeta, metaQuery(last, fixed));
+      await client.option(opt.setMeta, last);
       expectAck(await client.option(opt.go, exportQuery("disk")));
       client.transmit(true);
       expect((await client.request({ type: 7, length: 512 })).error).toBe(22);
