@@ -75,7 +75,8 @@ async function listenOnFile(server: Server, path: string): Promise<string> {
     if (before !== undefined) process.umask(before);
   }
   await chmod(full, 0o600);
-  return `nbd+unix:///?socket=${encodeURI(full)}`;
+  // A slash may stand in a query as it is; "&" and "#" may not.
+  return `nbd+unix:///?socket=${encodeURIComponent(full).replaceAll("%2F", "/")}`;
 }
 
 /** Removes a socket file that nobody listens on any more. */

@@ -159,6 +159,15 @@ describe("addresses", () => {
     });
   });
 
+  it("a socket file is in the URI as libnbd and qemu read it, whatever its name is", async () => {
+    const { host } = await serve();
+    await using server = new NbdServer(host);
+    const path = join(scratch, "a b&c#d?%41é.sock");
+    const uri = new URL(await server.listen({ path }));
+    expect(uri.searchParams.get("socket")).toBe(path);
+    expect(uri.search).toContain(`${scratch}/`);
+  });
+
   it("a socket file that a killed server left is replaced", async () => {
     const { host } = await serve();
     const path = join(scratch, "stale.sock");
