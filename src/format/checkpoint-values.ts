@@ -63,6 +63,17 @@ export const stateValueStruct: Struct<StateValue> = struct("state value", {
   busySegments: "u32",
 });
 
+export function encodeState(value: StateValue): Uint8Array {
+  const body = new Uint8Array(stateValueStruct.size);
+  stateValueStruct.write(body, 0, value);
+  return body;
+}
+
+export function decodeState(body: Uint8Array): StateValue {
+  checkBytes(body, stateValueStruct.size, "a state value");
+  return stateValueStruct.read(body, 0);
+}
+
 /** One subvolume as the catalogue knows it; frozen, every change makes a new one. */
 export interface SubvolumeEntry {
   readonly id: number;
@@ -127,6 +138,26 @@ export const referencesStruct: Struct<{ references: number }> = struct("node ref
   references: "u32",
 });
 
+export function encodeReferences(references: number): Uint8Array {
+  const body = new Uint8Array(referencesStruct.size);
+  referencesStruct.write(body, 0, { references });
+  return body;
+}
+
+/** How many references a node has, which is at least two: one is not written down. */
+export function decodeReferences(body: Uint8Array): number {
+  checkBytes(body, referencesStruct.size, "a node references value");
+  const { references } = referencesStruct.read(body, 0);
+  if (references > 1) return references;
+  throw new BlockspaceError("ECORRUPT", `a node references value counts ${references}`);
+}
+
+/** A value of {@link kinds.busy}: a bit for each block of the segment. */
+export function decodeBusy(body: Uint8Array, segmentBlocks: number): Uint8Array {
+  checkBytes(body, Math.ceil(segmentBlocks / 8), "a busy bitmap");
+  return body;
+}
+
 /** A page of {@link kinds.segmentLive}: a u16 for each segment. */
 export function encodeLivePage(counts: Uint16Array): Uint8Array {
   const body = new Uint8Array(counts.length * 2);
@@ -136,9 +167,7 @@ export function encodeLivePage(counts: Uint16Array): Uint8Array {
 }
 
 export function decodeLivePage(body: Uint8Array, entries: number): Uint16Array {
-  if (body.length !== entries * 2) {
-    throw new BlockspaceError("ECORRUPT", "a page of segment counts is of the wrong size");
-  }
+  checkBytes(body, entries * 2, "a page of segment counts");
   const view = viewOf(body);
   return Uint16Array.from({ length: entries }, (_, i) => view.getUint16(i * 2, true));
 }
@@ -157,4 +186,9 @@ export function decodeNumberPage(body: Uint8Array): number[] {
   }
   const view = viewOf(body);
   return Array.from({ length: body.length / 8 }, (_, i) => getU64(view, i * 8));
+}
+
+function checkBytes(body: Uint8Array, bytes: number, what: string): void {
+  if (body.length === bytes) return;
+  throw new BlockspaceError("ECORRUPT", `${what} has ${body.length} bytes, not ${bytes}`);
 }

@@ -4,14 +4,15 @@
  * the rest is there to be looked at.
  */
 import {
+  decodeBusy,
   decodeLivePage,
   decodeNumberPage,
+  decodeReferences,
+  decodeState,
   decodeSubvolume,
   kinds,
   PAGE_ENTRIES,
-  referencesStruct,
   type StateValue,
-  stateValueStruct,
   type SubvolumeEntry,
 } from "../format/checkpoint-values.ts";
 import { CLOSING_ID, type ClosingRecord, decodeClosing } from "../format/closing-record.ts";
@@ -90,8 +91,8 @@ export function readContents(image: Image, geometry: Geometry, report: Report): 
   for (const [id, count] of reader.all(kinds.nodeReferences, decodeReferences)) {
     if (count !== null) contents.references.set(id, count);
   }
-  const bitmapBytes = Math.ceil(segmentBlocks / 8);
-  for (const [id, bitmap] of reader.all(kinds.busy, bitmapOf(bitmapBytes), segments)) {
+  const busy = reader.all(kinds.busy, (body) => decodeBusy(body, segmentBlocks), segments);
+  for (const [id, bitmap] of busy) {
     if (bitmap) contents.busy.set(id, bitmap);
   }
   for (const kind of image.kinds()) {
@@ -180,25 +181,6 @@ class ValueReader {
       return null;
     }
   }
-}
-
-function decodeState(body: Uint8Array): StateValue {
-  if (body.length !== stateValueStruct.size) throw new Error(`it has ${body.length} bytes`);
-  return stateValueStruct.read(body, 0);
-}
-
-function decodeReferences(body: Uint8Array): number {
-  if (body.length !== referencesStruct.size) throw new Error(`it has ${body.length} bytes`);
-  const { references } = referencesStruct.read(body, 0);
-  if (references < 2) throw new Error(`it counts ${references} references`);
-  return references;
-}
-
-function bitmapOf(bytes: number): (body: Uint8Array) => Uint8Array {
-  return (body) => {
-    if (body.length !== bytes) throw new Error(`it has ${body.length} bytes, not ${bytes}`);
-    return body;
-  };
 }
 
 function readLive(reader: ValueReader, geometry: Geometry): Uint16Array {

@@ -2,7 +2,7 @@
  * Edits of maps that hold together but say wrong things: a place is unmapped, or led to the block
  * that belongs there. They are the ordinary edits of a state, so everything stays counted.
  */
-import { kinds, stateValueStruct } from "../format/checkpoint-values.ts";
+import { decodeState, encodeState, kinds } from "../format/checkpoint-values.ts";
 import { open as openSealed, seal } from "../format/sealed-value.ts";
 import { replaceRange } from "../map/edit.ts";
 import { nextExtent } from "../map/lookup.ts";
@@ -80,9 +80,8 @@ export class Cutter {
 /** Blocks that a repair has freed need not wait: no checkpoint but the repaired one is left. */
 export function withoutBusy(image: Image, lsn: number): Image {
   for (const [id] of image.scan(kinds.busy)) image.delete(kinds.busy, id);
-  const body = openSealed(kinds.state, 0, image.get(kinds.state, 0)!).slice();
-  const state = stateValueStruct.read(body, 0);
-  stateValueStruct.write(body, 0, { ...state, busySegments: 0 });
+  const state = decodeState(openSealed(kinds.state, 0, image.get(kinds.state, 0)!));
+  const body = encodeState({ ...state, busySegments: 0 });
   image.set(kinds.state, 0, seal(kinds.state, 0, body));
   image.close(1, lsn);
   return image;

@@ -4,11 +4,11 @@
  */
 import {
   encodeLivePage,
+  encodeReferences,
+  encodeState,
   encodeSubvolume,
   kinds,
   PAGE_ENTRIES,
-  referencesStruct,
-  stateValueStruct,
   type SubvolumeEntry,
 } from "../format/checkpoint-values.ts";
 import { encodeNode, isLeaf, type MapNode } from "../format/map-node.ts";
@@ -49,20 +49,12 @@ export function writeImage(
     if (!node) continue;
     put(kinds.node, id, encodeNode(node));
     if (references < 2) continue;
-    const body = new Uint8Array(referencesStruct.size);
-    referencesStruct.write(body, 0, { references });
-    put(kinds.nodeReferences, id, body);
+    put(kinds.nodeReferences, id, encodeReferences(references));
   }
   const allocatedBlocks = writeSegments(geometry, segments, put);
-  const body = new Uint8Array(stateValueStruct.size);
   const none = { deadNodes: 0, changedKeys: 0, busySegments: 0 };
-  stateValueStruct.write(body, 0, {
-    ...counters,
-    ...none,
-    allocatedBlocks,
-    subvolumes: entries.length,
-  });
-  put(kinds.state, 0, body);
+  const subvolumes = entries.length;
+  put(kinds.state, 0, encodeState({ ...counters, ...none, allocatedBlocks, subvolumes }));
   image.close(1, counters.lsn);
 }
 

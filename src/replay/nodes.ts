@@ -7,10 +7,11 @@ import { BlockspaceError } from "../base/errors.ts";
 import type { Change } from "../checkpoint/environment.ts";
 import { type Source, Table } from "../checkpoint/table.ts";
 import {
+  decodeReferences,
   encodeNumberPage,
+  encodeReferences,
   kinds,
   PAGE_ENTRIES,
-  referencesStruct,
 } from "../format/checkpoint-values.ts";
 import {
   copyNode,
@@ -23,16 +24,8 @@ import { seal } from "../format/sealed-value.ts";
 import type { NodeStore } from "../map/tree.ts";
 
 const referencesCodec = {
-  encode(references: number): Uint8Array {
-    const body = new Uint8Array(referencesStruct.size);
-    referencesStruct.write(body, 0, { references });
-    return body;
-  },
-  decode(body: Uint8Array): number {
-    const { references } = referencesStruct.read(body, 0);
-    if (references > 1 && body.length === referencesStruct.size) return references;
-    throw new BlockspaceError("ECORRUPT", "a count of node references is impossible");
-  },
+  encode: encodeReferences,
+  decode: decodeReferences,
   copy: (references: number): number => references,
 };
 

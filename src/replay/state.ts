@@ -5,15 +5,17 @@
  */
 import { BlockspaceError } from "../base/errors.ts";
 import type { FrozenState } from "../checkpoint/delta.ts";
-import type { Change, Environment } from "../checkpoint/environment.ts";
+import type { Environment } from "../checkpoint/environment.ts";
 import type { Source } from "../checkpoint/table.ts";
 import {
+  decodeBusy,
   decodeLivePage,
   decodeNumberPage,
+  decodeState,
   decodeSubvolume,
+  encodeState,
   kinds,
   type StateValue,
-  stateValueStruct,
 } from "../format/checkpoint-values.ts";
 import { entriesPerNode } from "../format/map-node.ts";
 import { SEGMENT_MEMORY_PER_BLOCK } from "../format/segment-record.ts";
@@ -89,8 +91,10 @@ export class State {
         yield* nodes.changes();
         yield* segments.changes();
       },
-      stateValue: (changedKeys, journalChecksum) =>
-        encodeState({ ...counters, changedKeys, journalChecksum }),
+      stateValue: (changedKeys, journalChecksum) => {
+        const body = encodeState({ ...counters, changedKeys, journalChecksum });
+        return { kind: kinds.state, id: 0, value: seal(kinds.state, 0, body) };
+      },
     };
   }
 
@@ -108,7 +112,7 @@ export class State {
     const { environment } = this.source;
     const sealed = environment.get(kinds.state, 0);
     if (!sealed) throw new BlockspaceError("ECORRUPT", "a checkpoint has no state value");
-    const value = stateValueStruct.read(openSealed(kinds.state, 0, sealed), 0);
+    const value = decodeState(openSealed(kinds.state, 0, sealed));
     this.lsn = value.lsn;
     for (const { id, value: entry } of environment.scan(kinds.subvolume)) {
       this.catalogue.load(decodeSubvolume(openSealed(kinds.subvolume, id, entry)));
@@ -130,9 +134,9 @@ export class State {
     }
     let busySegments = 0;
     for (const { id, value } of environment.scan(kinds.busy)) {
-      const bitmap = openSealed(kinds.busy, id, value);
-      if (id >= this.geometry.segments || bitmap.length * 8 < this.geometry.segmentBlocks) {
-        throw new BlockspaceError("ECORRUPT", `the busy blocks of segment ${id} are impossible`);
+      const bitmap = decodeBusy(openSealed(kinds.busy, id, value), this.geometry.segmentBlocks);
+      if (id >= this.geometry.segments) {
+        throw new BlockspaceError("ECORRUPT", `there are busy blocks, and no segment ${id}`);
       }
       segments.busy.load(id, bitmap);
       busySegments++;
@@ -149,12 +153,6 @@ export class State {
       value.busySegments === busySegments;
     if (!sound) throw new BlockspaceError("ECORRUPT", "a checkpoint lacks some of its values");
   }
-}
-
-function encodeState(value: StateValue): Change {
-  const body = new Uint8Array(stateValueStruct.size);
-  stateValueStruct.write(body, 0, value);
-  return { kind: kinds.state, id: 0, value: seal(kinds.state, 0, body) };
 }
 
 function loadNumbers(environment: Environment, kind: number): number[] {

@@ -2,17 +2,20 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
+  decodeBusy,
   decodeLivePage,
   decodeNumberPage,
+  decodeReferences,
+  decodeState,
   decodeSubvolume,
   encodeLivePage,
   encodeNumberPage,
+  encodeReferences,
+  encodeState,
   encodeSubvolume,
   kinds,
   PAGE_ENTRIES,
-  referencesStruct,
   type StateValue,
-  stateValueStruct,
 } from "../../src/format/checkpoint-values.ts";
 import { subvolume, u32, u64 } from "./samples.ts";
 
@@ -86,14 +89,25 @@ describe("the state value and the references of a node", () => {
     });
     fc.assert(
       fc.property(values, u32, (value, references) => {
-        const body = new Uint8Array(stateValueStruct.size);
-        stateValueStruct.write(body, 0, value);
-        expect(stateValueStruct.read(body, 0)).toEqual(value);
-        const count = new Uint8Array(referencesStruct.size);
-        referencesStruct.write(count, 0, { references });
-        expect(referencesStruct.read(count, 0)).toEqual({ references });
+        const body = encodeState(value);
+        expect(decodeState(body)).toEqual(value);
+        expect(() => decodeState(Buffer.concat([body, Buffer.alloc(1)]))).toThrow(/^ECORRUPT/);
+        const count = encodeReferences(references);
+        if (references < 2) expect(() => decodeReferences(count)).toThrow(/^ECORRUPT/);
+        else expect(decodeReferences(count)).toEqual(references);
+        expect(() => decodeReferences(Buffer.concat([count, count]))).toThrow(/^ECORRUPT/);
       }),
     );
+  });
+});
+
+describe("a busy bitmap", () => {
+  it("has a bit for each block of the segment, and no byte more", () => {
+    expect(decodeBusy(Uint8Array.of(1, 2), 16)).toEqual(Uint8Array.of(1, 2));
+    expect(decodeBusy(Uint8Array.of(1, 2), 9)).toEqual(Uint8Array.of(1, 2));
+    for (const blocks of [8, 17]) {
+      expect(() => decodeBusy(Uint8Array.of(1, 2), blocks)).toThrow(/^ECORRUPT/);
+    }
   });
 });
 

@@ -10,7 +10,7 @@ export function missing(...tools: readonly string[]): string {
 
 /** Why file systems on network block devices cannot be mounted here; empty when they can. */
 export function cannotMount(kind: string): string {
-  const absent = missing("nbdfuse", "losetup", `mkfs.${kind}`);
+  const absent = missing("nbdfuse", "fusermount3", "losetup", `mkfs.${kind}`);
   if (absent !== "") return absent;
   if (process.getuid?.() !== 0) return "mounting needs root";
   if (!existsSync("/dev/fuse")) return "no /dev/fuse";

@@ -6,6 +6,7 @@ import { describe, expect, it } from "vitest";
 import type { Environment } from "../../src/checkpoint/environment.ts";
 import { isBlockspaceError } from "../../src/base/errors.ts";
 import { kinds } from "../../src/format/checkpoint-values.ts";
+import { open as openSealed, seal } from "../../src/format/sealed-value.ts";
 import type { State } from "../../src/replay/state.ts";
 import { audit } from "../../src/testing-store/audit.ts";
 import { pictureOf } from "../support/state-digest.ts";
@@ -119,6 +120,24 @@ describe("a checkpoint is not believed", () => {
     }
     const expected = [kinds.state, kinds.subvolume, kinds.segmentLive, kinds.deadNodes];
     expect([...seen]).toEqual(expect.arrayContaining([...expected, kinds.changedKeys]));
+  });
+
+  it("when a value is longer than it should be, though its seal is right", async () => {
+    const state = await variedState();
+    await checkpointOf(state);
+    const seen = new Set<number>();
+    for (const { kind, id } of keysIn(state.source.environment)) {
+      const environment = await checkpointOf(state);
+      const value = environment.get(kind, id);
+      if (!value) continue;
+      seen.add(kind);
+      const body = Buffer.concat([openSealed(kind, id, value), Buffer.alloc(5)]);
+      const longer = { kind, id, value: seal(kind, id, body) };
+      await environment.commit([longer], { epoch: 9, lsn: 9, reset: false });
+      const refusal = expect.objectContaining({ code: "ECORRUPT" });
+      expect(() => believe(state.geometry, environment), `${kind} ${id}`).toThrow(refusal);
+    }
+    expect([...seen]).toEqual(expect.arrayContaining([kinds.state, kinds.nodeReferences]));
   });
 
   it("when any bit of any value is flipped, at the latest when the value is read", async () => {
