@@ -9,6 +9,7 @@ import type { Done, SimulatedDisk } from "./disk.ts";
 import { statsOf } from "./file-stats.ts";
 import { type OpenFile, OpenFiles } from "./open-files.ts";
 import { step, type Steps } from "./steps.ts";
+import { outOfRange } from "./transfer-arguments.ts";
 
 /** Node reads and writes whole files in parts of this size. */
 const PART_BYTES: number = 512 * KiB;
@@ -60,6 +61,7 @@ export class DescriptorCalls {
   }
 
   *truncate(fd: number, size: number): Steps<void> {
+    if (!Number.isSafeInteger(size)) throw outOfRange("len", "a whole number", size);
     const file = this.#file(fd, "ftruncate");
     if (!file.access.write) throw systemError("EINVAL", "ftruncate");
     yield* step({ syscall: "ftruncate" }, () => this.#disk.resize(file, Math.max(0, size)));
@@ -118,8 +120,8 @@ export class DescriptorCalls {
   }
 
   /**
-   * Where a write must be durable when it returns, a flush follows at once. It also covers what was
-   * written through other descriptors before, which a system need not do.
+   * Where a write must be durable when it returns, a flush follows at once. It covers this write
+   * alone, not what was written before through a descriptor that does not wait.
    */
   #writeOnce(file: OpenFile, bytes: Uint8Array, position: number | null): Done {
     const { append, durable } = file.access;
@@ -127,7 +129,7 @@ export class DescriptorCalls {
     const done = this.#disk.write(file, bytes, at);
     if (position === null) file.position = at + done.bytes;
     if (!durable) return done;
-    const flushed = this.#disk.flush(file);
+    const flushed = this.#disk.flush(file, { only: done.entry!.index });
     const delayTurns = done.delayTurns + flushed.delayTurns;
     return { entry: flushed.entry, bytes: done.bytes, delayTurns };
   }

@@ -8,6 +8,7 @@ import type * as fs from "node:fs";
 import {
   type ContentArgument,
   contentOf,
+  type ContentOptions,
   contentOptions,
   type FolderArgument,
   isRecursive,
@@ -19,6 +20,7 @@ import { listOf } from "./folder-listing.ts";
 import { runNow } from "./steps.ts";
 import {
   bytesOf,
+  placeOf,
   readTransfer,
   type TransferOptions,
   viewOf,
@@ -95,7 +97,7 @@ function ofDescriptors({ descriptors, names }: WholeCalls) {
       return runNow(descriptors.readSome(fd, bytes, at));
     },
     readvSync: (fd: number, buffers: readonly View[], position?: number | null) =>
-      runNow(descriptors.readv(fd, buffers.map(viewOf), position ?? null)),
+      runNow(descriptors.readv(fd, buffers.map(viewOf), placeOf(position))),
     writeSync: (
       fd: number,
       data: View | string,
@@ -107,7 +109,7 @@ function ofDescriptors({ descriptors, names }: WholeCalls) {
       return runNow(descriptors.write(fd, place.bytes, place.position));
     },
     writevSync: (fd: number, buffers: readonly View[], position?: number | null) =>
-      runNow(descriptors.write(fd, Buffer.concat(buffers.map(viewOf)), position ?? null)),
+      runNow(descriptors.write(fd, Buffer.concat(buffers.map(viewOf)), placeOf(position))),
     ftruncateSync: (fd: number, size?: number | null) =>
       runNow(descriptors.truncate(fd, size ?? 0)),
     fsyncSync: (fd: number) => runNow(descriptors.sync(fd, "fsync")),
@@ -124,7 +126,7 @@ function ofContent(calls: WholeCalls) {
   const write = (file: PathOrDescriptor, data: unknown, given: ContentArgument, flag: OpenMode) => {
     const options = contentOptions(given);
     const bytes = bytesOf(data, options.encoding);
-    const flush = options.flush ?? false;
+    const flush = options.flush === true && !isForgotten(data, options);
     runNow(calls.writeFile(file, bytes, { flag: options.flag ?? flag, flush }));
   };
   return {
@@ -143,17 +145,20 @@ function ofContent(calls: WholeCalls) {
 /** Calls that change or look up names. */
 function ofNames(calls: WholeCalls) {
   const { names } = calls;
-  const isThere = (path: PathLike): boolean => {
+  const refusalOf = (path: PathLike): unknown => {
     try {
       names.find(path, "access");
-      return true;
-    } catch {
-      return false;
+      return undefined;
+    } catch (error) {
+      return error;
     }
   };
+  const isThere = (path: PathLike): boolean => refusalOf(path) === undefined;
+  const isMissing = (path: PathLike): boolean =>
+    (refusalOf(path) as NodeJS.ErrnoException | undefined)?.code === "ENOENT";
   const statBy =
     (syscall: string) => (path: PathLike, options?: StatOptions & { throwIfNoEntry?: boolean }) =>
-      options?.throwIfNoEntry === false && !isThere(path)
+      options?.throwIfNoEntry === false && isMissing(path)
         ? undefined
         : names.stat(path, options, syscall);
   return {
@@ -178,4 +183,9 @@ function ofNames(calls: WholeCalls) {
     chownSync: (path: PathLike) => void names.find(path, "chown"),
     utimesSync: (path: PathLike) => void names.find(path, "utime"),
   };
+}
+
+/** Node's short way for text does not look at `flush` (nodejs/node#60552). */
+function isForgotten(data: unknown, { encoding }: ContentOptions): boolean {
+  return typeof data === "string" && (encoding === "utf8" || encoding === "utf-8");
 }

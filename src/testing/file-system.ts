@@ -73,7 +73,8 @@ function ofContent(disk: SimulatedDisk, calls: WholeCalls) {
   const write = async (file: File, data: unknown, given: ContentArgument, flag: OpenMode) => {
     const options = contentOptions(given);
     const bytes = bytesOf(data, options.encoding);
-    const flush = options.flush ?? false;
+    // Of a handle that it is given, node does not flush anything.
+    const flush = options.flush === true && !(file instanceof SimulatedFileHandle);
     await run(calls.writeFile(opened(file), bytes, { flag: options.flag ?? flag, flush }));
   };
   return {

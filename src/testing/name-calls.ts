@@ -9,7 +9,15 @@ import type { Done, FoundFile, SimulatedDisk } from "./disk.ts";
 import { accessOf, type FileAccess } from "./file-flags.ts";
 import { entryOf, type FoundNode, statsOf } from "./file-stats.ts";
 import { OpenFiles } from "./open-files.ts";
-import { checkAbove, endsInSlash, existing, lookup, nameOf, type PathName } from "./path-names.ts";
+import {
+  checkAbove,
+  endsInSlash,
+  existing,
+  lastPart,
+  lookup,
+  nameOf,
+  type PathName,
+} from "./path-names.ts";
 import type { Steps } from "./steps.ts";
 
 export class NameCalls {
@@ -35,7 +43,7 @@ export class NameCalls {
     yield this.#onTwo("rename", from, to, (source, target) => {
       checkAbove(this.#disk, source);
       checkAbove(this.#disk, target);
-      if (source.path === "/" || target.path === "/") throw systemError("EBUSY", "rename");
+      if (isNoName(source) || isNoName(target)) throw systemError("EBUSY", "rename");
       const found = existing(this.#disk, source);
       if (found.is === "file" && endsInSlash(target)) throw systemError("ENOTDIR", "rename");
       return this.#disk.rename(source.path, target.path);
@@ -64,6 +72,7 @@ export class NameCalls {
     yield this.#on("rmdir", path, (name) => {
       if (name.path === "/") throw systemError("EBUSY", "rmdir");
       existing(this.#disk, name);
+      if (lastPart(name) === ".") throw systemError("EINVAL", "rmdir");
       return this.#disk.remove(name.path, "folder");
     });
   }
@@ -130,7 +139,7 @@ export class NameCalls {
       return { found: { node, is: "file" }, changed: done };
     }
     if (access.create && access.exclusive) throw systemError("EEXIST", "open");
-    if (found.is === "folder" && (access.write || access.create)) {
+    if (found.is === "folder" && (access.write || access.create || access.truncate)) {
       throw systemError("EISDIR", "open");
     }
     if (found.is === "file" && access.folderOnly) throw systemError("ENOTDIR", "open");
@@ -154,4 +163,9 @@ export class NameCalls {
     const target = nameOf(to);
     return asCall({ syscall, path: source.given, dest: target.given }, () => work(source, target));
   }
+}
+
+/** What cannot be renamed, nor be the new name of anything. */
+function isNoName(name: PathName): boolean {
+  return name.path === "/" || lastPart(name) === "." || lastPart(name) === "..";
 }

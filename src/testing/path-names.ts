@@ -33,17 +33,29 @@ function textOf(path: PathLike): string {
   throw Object.assign(error, { code: "ERR_INVALID_ARG_TYPE" });
 }
 
-/** All on the way must be folders: `ENOENT`, or `ENOTDIR` where a file stands in the way. */
+/** The longest name that Linux takes, in bytes. */
+const mostNameBytes = 255;
+
+/**
+ * All on the way must be folders: `ENOENT`, or `ENOTDIR` where a file stands in the way. No name
+ * may be too long: `ENAMETOOLONG`.
+ */
 export function checkAbove(disk: SimulatedDisk, { given }: PathName): void {
   if (given === "") throw systemError("ENOENT", "stat");
   const parts = given.split("/").filter((part) => part !== "");
   let above = "/";
   for (const part of parts.slice(0, -1)) {
+    checkLength(part);
     above = resolve(above, part);
     const found = disk.find(above);
     if (!found) throw systemError("ENOENT", "stat");
     if (found.is === "file") throw systemError("ENOTDIR", "stat");
   }
+  checkLength(parts.at(-1) ?? "");
+}
+
+function checkLength(part: string): void {
+  if (Buffer.byteLength(part) > mostNameBytes) throw systemError("ENAMETOOLONG", "stat");
 }
 
 /** What is there, if the folder above is. A slash at the end asks for a folder. */
@@ -59,6 +71,11 @@ export function existing(disk: SimulatedDisk, name: PathName): FoundNode {
   const found = lookup(disk, name);
   if (!found) throw systemError("ENOENT", "stat");
   return found;
+}
+
+/** The last name as it is written, which may be `.` or `..`. */
+export function lastPart({ given }: PathName): string {
+  return given.split("/").findLast((part) => part !== "") ?? "";
 }
 
 export function endsInSlash({ given }: PathName): boolean {

@@ -9,6 +9,7 @@ import type { SimulatedDisk } from "./disk.ts";
 import { runInTurns, type Steps } from "./steps.ts";
 import {
   bytesOf,
+  placeOf,
   readTransfer,
   type TransferOptions,
   viewOf,
@@ -62,7 +63,7 @@ export class SimulatedFileHandle {
     buffers: readonly View[],
     position?: number | null,
   ): Promise<{ bytesRead: number; buffers: readonly View[] }> {
-    const at = position ?? null;
+    const at = placeOf(position);
     const targets = buffers.map(viewOf);
     const bytesRead = await this.#run("readv", (fd) =>
       this.#calls.descriptors.readv(fd, targets, at),
@@ -91,7 +92,7 @@ export class SimulatedFileHandle {
     position?: number | null,
   ): Promise<{ bytesWritten: number; buffers: readonly View[] }> {
     const bytes = Buffer.concat(buffers.map(viewOf));
-    const at = position ?? null;
+    const at = placeOf(position);
     const bytesWritten = await this.#run("writev", (fd) =>
       this.#calls.descriptors.write(fd, bytes, at),
     );

@@ -70,7 +70,7 @@ export function viewOf(buffer: NodeJS.ArrayBufferView): Uint8Array {
 }
 
 /** Only numbers from 0 on are positions; all else means where the descriptor stands. */
-function placeOf(position: unknown): number | null {
+export function placeOf(position: unknown): number | null {
   return typeof position === "number" && position >= 0 ? position : null;
 }
 
@@ -87,7 +87,7 @@ function within(buffer: NodeJS.ArrayBufferView, { offset, length }: TransferOpti
   return viewOf(buffer).subarray(start, start + count);
 }
 
-function outOfRange(name: string, allowed: string, given: number): RangeError {
+export function outOfRange(name: string, allowed: string, given: number): RangeError {
   const error = new RangeError(
     `The value of "${name}" is out of range. It must be ${allowed}. Received ${given}`,
   );

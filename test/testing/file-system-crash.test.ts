@@ -96,6 +96,29 @@ describe("durability through the face of node:fs/promises", () => {
     expect(after(disk, nothing)).toEqual({ file: "text!?" });
   });
 
+  it("comes with a write with O_DSYNC to this write alone", async () => {
+    await durable("/file", "....");
+    const file = await fs.open("/file", "r+");
+    const through = await fs.open("/file", constants.O_RDWR | constants.O_DSYNC);
+    await file.write("a", 0);
+    await through.write("b", 1);
+    expect(after(disk, nothing)).toEqual({ file: ".b.." });
+    await through.sync();
+    expect(after(disk, nothing)).toEqual({ file: "ab.." });
+  });
+
+  it("comes with the option flush where node heeds it, and nowhere else", async () => {
+    const now = fileSystemSync(disk);
+    await durable("/file", "");
+    const file = await fs.open("/file", "r+");
+    await fs.writeFile(file, "a", { flush: true });
+    await fs.appendFile(file, "b", { flush: true });
+    now.writeFileSync("/file", "c", { encoding: "utf8", flush: true });
+    expect(after(disk, nothing)).toEqual({ file: "" });
+    now.writeFileSync(file.fd, "d", { flush: true });
+    expect(after(disk, nothing)["file"]).toMatch(/d$/);
+  });
+
   it("of a write with O_DSYNC holds in every replay of the trace", async () => {
     disk = new SimulatedDisk({ record: true });
     fs = fileSystem(disk);

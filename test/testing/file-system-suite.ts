@@ -77,6 +77,22 @@ export function describeFileSystem(subject: string, make: () => Subject | Promis
         await file.close();
       });
 
+      it("take a position below nothing as where they stand", async () => {
+        const file = await fs.open(at("file"), "w+");
+        await file.writev([Buffer.from("ab"), Buffer.from("c")], -1);
+        await file.writev([Buffer.from("d")], -1);
+        expect(await textOf("file")).toBe("abcd");
+        expect((await file.readv([Buffer.alloc(2)], -1)).bytesRead).toBe(0);
+        await file.close();
+      });
+
+      it("refuse a size that is no whole number", async () => {
+        await fs.writeFile(at("file"), "text");
+        const refusal = { code: "ERR_OUT_OF_RANGE" };
+        await expect(fs.truncate(at("file"), 1.5)).rejects.toMatchObject(refusal);
+        expect(await textOf("file")).toBe("text");
+      });
+
       it("take any view of memory", async () => {
         const file = await fs.open(at("file"), "w+");
         await file.write(Uint16Array.of(0x4241, 0x4443, 0x4645).subarray(1));

@@ -153,6 +153,25 @@ export function describeNames(subject: string, make: () => Subject | Promise<Sub
         expect(await names()).toEqual(["empty", "file", "full"]);
       });
 
+      it("have at most 255 bytes", async () => {
+        const long = "é".repeat(127);
+        await fs.writeFile(at(`${long}n`), "");
+        const name = at(`${long}nn`);
+        await expectRefusal(fs.open(name, "w"), "ENAMETOOLONG", "open", name);
+        await expectRefusal(fs.mkdir(name), "ENAMETOOLONG", "mkdir", name);
+        await expectRefusal(fs.stat(`${name}/x`), "ENAMETOOLONG", "stat", `${name}/x`);
+        expect(await names()).toEqual([`${long}n`]);
+      });
+
+      it("are not those of a folder itself and of the one above", async () => {
+        await fs.mkdir(at("folder/inner"), { recursive: true });
+        const [self, inner] = [at("folder/."), at("folder/inner")];
+        await expectRefusal(fs.rename(self, at("new")), "EBUSY", "rename", self, at("new"));
+        await expectRefusal(fs.rename(inner, self), "EBUSY", "rename", inner, self);
+        await expectRefusal(fs.rmdir(self), "EINVAL", "rmdir", self);
+        expect(await names()).toEqual(["folder"]);
+      });
+
       it("are removed, each in its way", async () => {
         await fs.mkdir(at("folder/inner"), { recursive: true });
         await fs.writeFile(at("file"), "");
