@@ -11,13 +11,14 @@
  * crash to come.
  */
 import { setImmediate as immediate } from "node:timers/promises";
-import { CrashPoint, type Fate, type Unit } from "./crash-point.ts";
+import { CrashPoint } from "./crash-point.ts";
 import { type CellImage, type DiskImage, EMPTY_IMAGE, type NodeNumber } from "./disk-image.ts";
 import { systemError } from "./disk-errors.ts";
-import { FileBytes, FileImage, SECTOR_BYTES, sectorsOf } from "./file-bytes.ts";
+import { FileBytes, FileImage } from "./file-bytes.ts";
 import { FolderTree } from "./folder-tree.ts";
 import type { Effect, Fault, FlushScope, OnOperation, Operation, TraceEntry } from "./operation.ts";
 import type { Random } from "./random.ts";
+import { randomFate } from "./random-fate.ts";
 
 export interface SimulatedDiskOptions {
   /** What is on it, durably; nothing unless told. */
@@ -40,6 +41,8 @@ export interface Done {
   delayTurns: number;
 }
 
+const SETTLED_PER_TURN = 4096;
+
 export class SimulatedDisk {
   /** Called before every operation; may be replaced at any time. */
   onOperation: OnOperation | undefined;
@@ -54,6 +57,7 @@ export class SimulatedDisk {
   #cells: ReadonlyMap<string, CellImage>;
   #point: CrashPoint;
   #entries = 0;
+  #settled = 0;
 
   constructor(options: SimulatedDiskOptions = {}) {
     this.#start = options.image ?? EMPTY_IMAGE;
@@ -98,12 +102,16 @@ export class SimulatedDisk {
 
   /**
    * For the asynchronous faces: what was issued is done when this resolves. Only then does a flush
-   * cover it, and only then is a flush worth anything.
+   * cover it, and only then is a flush worth anything. A flush takes a turn of the event loop: who
+   * does not wait for it has gone on by then, through however many promises. So that a program
+   * that goes round in circles can be left behind, timers get a turn now and then.
    */
   async settle({ entry, delayTurns }: Done): Promise<void> {
     if (entry) entry.doneAt = Infinity;
-    for (let turn = 0; turn < delayTurns; turn++) await immediate();
-    if (delayTurns === 0) await Promise.resolve();
+    const isLong = isFlush(entry) || ++this.#settled % SETTLED_PER_TURN === 0;
+    const turns = Math.max(delayTurns, isLong ? 1 : 0);
+    for (let turn = 0; turn < turns; turn++) await immediate();
+    if (turns === 0) await Promise.resolve();
     if (!entry) return;
     entry.doneAt = this.#entries;
     this.#point.finish(entry);
@@ -376,24 +384,11 @@ function turnsOf(fault: Fault | undefined): number {
   return fault?.type === "delay" ? fault.turns : 0;
 }
 
+function isFlush(entry: TraceEntry | undefined): boolean {
+  return entry?.operation.kind === "flush" || entry?.operation.kind === "sync";
+}
+
 function flip(bytes: Uint8Array, bit: number): void {
   const index = Math.floor(bit / 8);
   if (index < bytes.length) bytes[index]! ^= 1 << (bit % 8);
-}
-
-/**
- * A third of the writes lost, a third torn by sectors, a third kept; half of the sizes; of the
- * names as many as chance will have.
- */
-function randomFate(random: Random): (unit: Unit) => Fate {
-  return (unit) => {
-    if (unit.type !== "data") return random() < 1 / 2 ? "lost" : "kept";
-    const fate = random();
-    if (fate < 1 / 3) return "lost";
-    if (fate >= 2 / 3) return "kept";
-    return sectorsOf(unit.offset, unit.length, SECTOR_BYTES).map((length) => ({
-      what: random() < 1 / 2 ? ("lost" as const) : ("kept" as const),
-      length,
-    }));
-  };
 }

@@ -96,6 +96,16 @@ export const flaws: Readonly<Record<string, (saving: Saving) => Promise<void>>> 
     await sync;
     await file.close();
   },
+  "does not wait for the sync of the folder, and says so a few promises later": async (saving) => {
+    await writeNew(saving);
+    await saving.fs.rename("/new", "/value");
+    const folder = await saving.fs.open("/", "r");
+    const sync = folder.sync();
+    for (let i = 0; i < 20; i++) await Promise.resolve();
+    saving.saved();
+    await sync;
+    await folder.close();
+  },
   "does not wait for the rename": async (saving) => {
     await writeNew(saving);
     const folder = await saving.fs.open("/", "r");
