@@ -7,7 +7,7 @@
 export const crashKinds = {
   prefix: "all of it reached the medium, or nothing did",
   subset: "any of it reached the medium, unit by unit",
-  torn: "the last write reached it in part",
+  torn: "a write reached it in part",
   garbage: "the last write reached it in part, and garbage stands where it broke off",
   names: "names and sizes reached it, or not, without regard to the data",
 } as const;

@@ -73,11 +73,12 @@ export const vectorsOf: Readonly<Record<CrashKind, Vectors>> = {
         }
       }
     }
+    yield* tornEarlier(situation, model);
   },
 
   *garbage(situation, model) {
     for (const unit of freshData(situation)) {
-      const lengths = sectorsOf(unit.offset, unit.length, garbageGrain(model));
+      const lengths = sectorsOf(unit.offset, unit.length, sectorGrain(model));
       for (const broken of spread(lengths.length, model.tearSamples, situation.random)) {
         const fate = lengths
           .slice(0, broken + 1)
@@ -121,6 +122,36 @@ function keeping({ cut, units }: Situation, kept: readonly Unit[]): CrashVector 
   const named = units.filter((unit) => keeps.has(unit) === (others === "lost"));
   const fate = others === "lost" ? "kept" : "lost";
   return { cut, others, fates: new Map(named.map((unit) => [unitName(unit), fate])) };
+}
+
+/**
+ * A few of the writes before the newest one are torn in two, and the newest is there: with all the
+ * others, and without them.
+ */
+function* tornEarlier(situation: Situation, model: CrashModel): Iterable<CrashVector> {
+  const { cut, units, fresh, random } = situation;
+  const grain = sectorGrain(model);
+  const isWhole = (unit: Unit): boolean => fresh.some(({ at }) => at === unit.at);
+  const earlier = units.filter(
+    (unit): unit is DataUnit =>
+      unit.type === "data" &&
+      !isWhole(unit) &&
+      sectorsOf(unit.offset, unit.length, grain).length > 1,
+  );
+  for (const index of spread(earlier.length, model.tearSamples / 8, random)) {
+    const unit = earlier[index]!;
+    const lengths = sectorsOf(unit.offset, unit.length, grain);
+    const edge = randomBelow(random, lengths.length - 1);
+    const parts = (hasFirst: boolean): TornPart[] =>
+      lengths.map((length, i) => ({ what: i <= edge === hasFirst ? "kept" : "lost", length }));
+    for (const hasFirst of [true, false]) {
+      yield { cut, others: "kept", fates: new Map([[unitName(unit), parts(hasFirst)]]) };
+    }
+    const needed = units.filter((other) => isWhole(other) || other.at === unit.at);
+    const kept = needed.map((other): [string, Fate] => [unitName(other), "kept"]);
+    const fates = new Map<string, Fate>([...kept, [unitName(unit), parts(true)]]);
+    if (fates.size < units.length) yield { cut, others: "lost", fates };
+  }
 }
 
 /** One fate for a unit; the others all kept, all lost, and some of them. */
@@ -180,7 +211,7 @@ function spread(count: number, samples: number, random: Random): number[] {
   return [...chosen].toSorted((a, b) => a - b);
 }
 
-/** Garbage comes in sectors: the smallest grain that is one. */
-function garbageGrain({ grains }: CrashModel): number {
+/** The smallest grain that is a sector, as garbage comes in sectors. */
+function sectorGrain({ grains }: CrashModel): number {
   return Math.min(...grains.filter((grain) => grain > 1), PAGE_BYTES);
 }

@@ -178,3 +178,28 @@ describe("garbage", () => {
     expect(found.at(-1)).toBe(`${"x".repeat(31)}#`);
   });
 });
+
+describe("a write that is torn before the newest one", () => {
+  it("is there in either part, while the newest one is whole, with and without the others", () => {
+    const made = new HandMade(imageOf({ a: ".".repeat(4096) }));
+    made.write(1, "x".repeat(1024), 0);
+    made.write(1, "x".repeat(512), 1536);
+    made.write(1, "x".repeat(512), 2560);
+    const found = new Set(sectorsOf(made, torn([512])));
+    for (const state of ["x..x....", ".x.x....", "x..x.x..", ".x.x.x..", "x....x.."]) {
+      expect(found).toContain(state);
+    }
+  });
+
+  it("may be one that had been promised by the time of a mark", () => {
+    const made = new HandMade(imageOf({ a: ".".repeat(1024) }));
+    made.write(1, "x".repeat(1024), 0);
+    made.mark("promised");
+    const marked = Array.from(crashStates(made, torn([512]))).filter(({ vector }) => {
+      return vector.cut === 2;
+    });
+    expect(new Set(marked.map(({ image }) => listingOf(image())["a"]!.indexOf("x")))).toEqual(
+      new Set([0, 512]),
+    );
+  });
+});
