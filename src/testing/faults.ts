@@ -4,7 +4,8 @@
  *
  * A plan has a short text, which stands before a crash vector: `@17:EIO` (the 17th operation fails
  * with `EIO`), `@17:EIO!` (it fails, but is done), `@17+:ENOSPC` (it and all later ones of its
- * kind), `@17:short100`, `@17:lie`, `@17:misdirect4096`, `@17:flip12`, `@17:delay3`.
+ * kind), `@17:short100`, `@17:short100,ENOSPC` (100 bytes, and the next one of its kind fails),
+ * `@17:lie`, `@17:misdirect4096`, `@17:flip12`, `@17:delay3`.
  */
 import type { Fault, OnOperation, Operation } from "./operation.ts";
 
@@ -14,6 +15,8 @@ export interface FaultPlan {
   /** Also every later operation of the same kind. */
   lasting?: boolean;
   fault: Fault;
+  /** What the next operation of the same kind meets. */
+  next?: Fault;
 }
 
 /** Hooks a plan into a disk. */
@@ -28,13 +31,13 @@ export class FaultInjector {
   }
 
   readonly onOperation: OnOperation = (operation) => {
-    const { at, lasting, fault } = this.plan;
+    const { at, lasting, fault, next } = this.plan;
     this.#seen++;
-    const isIt = this.#seen === at;
-    const isLater = lasting === true && this.struck[0]?.kind === operation.kind;
-    if (!isIt && !isLater) return undefined;
+    const isLater = this.struck[0]?.kind === operation.kind;
+    const isNext = isLater && next !== undefined && this.struck.length === 1;
+    if (this.#seen !== at && !isNext && !(lasting && isLater)) return undefined;
     this.struck.push(operation);
-    return fault;
+    return isNext ? next : fault;
   };
 }
 
@@ -59,21 +62,19 @@ export function plansFor(kind: FaultKind, operation: Operation, at: number): Fau
   const { kind: what, length = 0, offset = 0 } = operation;
   const isTransfer = (what === "read" || what === "write") && length > 0;
   const isFlush = what === "flush" || what === "sync";
-  const onceAndLasting = (fault: Fault): FaultPlan[] => [
-    { at, fault },
-    { at, fault, lasting: true },
-  ];
+  const onceAndLasting = (fault: Fault): FaultPlan[] => bothOf(at, fault);
   switch (kind) {
     case "EIO":
       return onceAndLasting({ type: "fail", code: "EIO" });
     case "ENOSPC":
-      return takesSpace(what) ? onceAndLasting({ type: "fail", code: "ENOSPC" }) : [];
+      return takesSpace(what) ? fullAt(at, operation) : [];
     case "EMFILE":
       return what === "create" || what === "open"
         ? [{ at, fault: { type: "fail", code: "EMFILE" } }]
         : [];
     case "short":
-      return isTransfer ? [{ at, fault: { type: "short", bytes: length >> 1 } }] : [];
+      // Nothing would be the end of a file.
+      return isTransfer && length > 1 ? [{ at, fault: { type: "short", bytes: length >> 1 } }] : [];
     case "sync":
       return isFlush ? [{ at, fault: { type: "fail", code: "EIO" } }] : [];
     case "lie":
@@ -89,23 +90,42 @@ export function plansFor(kind: FaultKind, operation: Operation, at: number): Fau
   }
 }
 
+function bothOf(at: number, fault: Fault): FaultPlan[] {
+  return [
+    { at, fault },
+    { at, fault, lasting: true },
+  ];
+}
+
+/** A full disk may take the first part of a write, and tell only whoever writes the rest. */
+function fullAt(at: number, { kind, length = 0 }: Operation): FaultPlan[] {
+  const full: Fault = { type: "fail", code: "ENOSPC" };
+  if (kind !== "write" || length < 2) return bothOf(at, full);
+  return [...bothOf(at, full), { at, fault: { type: "short", bytes: length >> 1 }, next: full }];
+}
+
 function takesSpace(kind: Operation["kind"]): boolean {
   return kind === "write" || kind === "create" || kind === "resize" || kind === "commit";
 }
 
-export function formatPlan({ at, lasting, fault }: FaultPlan): string {
-  return `@${at}${lasting ? "+" : ""}:${formatFault(fault)}`;
+export function formatPlan({ at, lasting, fault, next }: FaultPlan): string {
+  return `@${at}${lasting ? "+" : ""}:${formatFault(fault)}${next ? `,${formatFault(next)}` : ""}`;
 }
 
 /** The inverse of {@link formatPlan}; a `SyntaxError` says what cannot be understood. */
 export function parsePlan(text: string): FaultPlan {
-  const plan = /^@([1-9]\d*)(\+?):(.+)$/.exec(text);
+  const plan = /^@([1-9]\d*)(\+?):([^,]+)(?:,(.+))?$/.exec(text);
   if (!plan) throw new SyntaxError(`"${text}" is no fault; one looks like @17:EIO, from @1 on`);
-  const [, at, lasting, fault] = plan;
-  return { at: Number(at), ...(lasting && { lasting: true }), fault: parseFault(fault!) };
+  const [, at, lasting, fault, next] = plan;
+  return {
+    at: Number(at),
+    ...(lasting && { lasting: true }),
+    fault: parseFault(fault!),
+    ...(next && { next: parseFault(next) }),
+  };
 }
 
-function formatFault(fault: Fault): string {
+export function formatFault(fault: Fault): string {
   switch (fault.type) {
     case "fail":
       return fault.effect === "all" ? `${fault.code}!` : fault.code;

@@ -149,7 +149,7 @@ describe("the text of a case", () => {
     expect(() => parseCase(text)).toThrow(new SyntaxError(message));
   });
 
-  it.each(["short", "lie5", "delay!", "EIO5!!", "eio", "flip-1", "EIO,", "flip1.5", "nonsense7"])(
+  it.each(["short", "lie5", "delay!", "EIO5!!", "eio", "flip-1", "flip1.5", "nonsense7"])(
     "a fault %s is refused with what is allowed",
     (text) => {
       const allowed = "EIO, EIO!, short100, lie, misdirect4096, flip12, delay3 are";
@@ -163,6 +163,7 @@ describe("the text of a case", () => {
     "@17:EIO!",
     "@17+:ENOSPC",
     "@17:short100",
+    "@17:short100,ENOSPC",
     "@17:lie",
     "@17:flip12",
     "@17:delay3",
@@ -196,7 +197,9 @@ describe("the faults of a kind", () => {
       Object.fromEntries(Object.keys(faultKinds).map((kind) => [kind, plansOf(kind as FaultKind)])),
     ).toEqual({
       EIO: each.map((at) => `@${at}:EIO @${at}+:EIO`).join(" "),
-      ENOSPC: [4, 5, 8, 12].map((at) => `@${at}:ENOSPC @${at}+:ENOSPC`).join(" "),
+      ENOSPC:
+        "@4:ENOSPC @4+:ENOSPC @4:short2,ENOSPC " +
+        [5, 8, 12].map((at) => `@${at}:ENOSPC @${at}+:ENOSPC`).join(" "),
       EMFILE: "@1:EMFILE @8:EMFILE",
       short: "@2:short2 @4:short2",
       sync: "@6:EIO @11:EIO",
@@ -218,9 +221,17 @@ describe("the faults of a kind", () => {
     return met.join("");
   };
 
+  it("cuts nothing short of which no part would be left: that is the end of a file", () => {
+    for (const kind of ["read", "write"] as const) {
+      const operation = { kind, path: "/a", offset: 0, length: 1 };
+      expect(plansFor("short", operation, 1)).toEqual([]);
+    }
+  });
+
   it("strike once, or every later operation of the same kind", () => {
     expect(struckBy("@2:EIO", "write write flush write")).toBe(".!..");
     expect(struckBy("@2+:EIO", "write write flush write sync write")).toBe(".!.!.!");
     expect(struckBy("@9+:EIO", "write write flush")).toBe("...");
+    expect(struckBy("@2:short1,ENOSPC", "write write flush write write")).toBe(".!.!.");
   });
 });
