@@ -45,6 +45,9 @@ export interface CrashReport {
   milliseconds: number;
 }
 
+/** A step of more letters is cut off; `smallestSteps` has it whole. */
+const MOST_LETTERS = 200;
+
 /** A report for people: a table, and the story of each violation. */
 export function formatReport(report: CrashReport): string {
   const { name, seed, states, distinct, byKind, violations, milliseconds } = report;
@@ -70,8 +73,13 @@ function storyOf(violation: Violation): string[] {
   const lines = [`violation (${kind}${what})`, `  ${message.replaceAll("\n", "\n  ")}`];
   lines.push(`  seed ${seed}, vector ${vector}`);
   if (smallestVector !== vector) lines.push(`  smallest vector ${smallestVector}`);
-  if (smallestSteps.length > 0) lines.push(`  steps: ${JSON.stringify(smallestSteps)}`);
+  if (smallestSteps.length > 0) lines.push(`  steps: [${smallestSteps.map(textOfStep).join(",")}]`);
   return [...lines, ...trace.map((line) => `    ${line}`)];
+}
+
+function textOfStep(step: unknown): string {
+  const text = JSON.stringify(step) ?? String(step);
+  return text.length > MOST_LETTERS ? `${text.slice(0, MOST_LETTERS - 3)}...` : text;
 }
 
 function table(rows: readonly string[][]): string[] {

@@ -13,14 +13,14 @@ import { type CaseKind, type CrashReport, type Tally, type Violation } from "./c
 import { crashStates, imageAfter, type Recording } from "./crash-states.ts";
 import type { CrashVector } from "./crash-vector.ts";
 import { type FaultKind, plansFor } from "./faults.ts";
+import { HangError } from "./hang.ts";
 import { Judge } from "./judge.ts";
 import { messageOf } from "../base/errors.ts";
 import type { TraceEntry } from "./operation.ts";
 import { randomFrom, seedFor } from "./random.ts";
 import { orThrow, record, type Run } from "./recording.ts";
-import { momentOf } from "./replay-case.ts";
+import { momentOf, storyOfCase } from "./replay-case.ts";
 import { shrink } from "./shrink.ts";
-import { storyOf } from "./trace-story.ts";
 
 export interface CheckProgress {
   states: number;
@@ -222,8 +222,9 @@ class Checking<Observed, Step> {
     this.#found++;
     const found = { steps: this.#steps, run, crashCase };
     const model = this.#options.model ?? {};
-    const smallest =
-      this.#options.shrink === false ? found : await shrink(this.#check, model, found);
+    // Each attempt at something smaller would take as long as the hang.
+    const isFinal = this.#options.shrink === false || error instanceof HangError;
+    const smallest = isFinal ? found : await shrink(this.#check, model, found);
     const violation: Violation = {
       kind,
       message: messageOf(error),
@@ -232,7 +233,7 @@ class Checking<Observed, Step> {
       vector: formatCase(crashCase),
       smallestVector: formatCase(smallest.crashCase),
       smallestSteps: smallest.steps,
-      trace: storyOf(smallest.run, smallest.crashCase.vectors[0]!),
+      trace: await storyOfCase(this.#check, smallest.run, smallest.crashCase),
     };
     this.#report.violations.push(violation);
   }

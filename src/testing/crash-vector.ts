@@ -75,13 +75,13 @@ function parseClause(text: string): [string, Fate] {
 
 function formatFate(fate: Fate): string {
   if (typeof fate === "string") return fate === "kept" ? "+" : "-";
-  return `:${merged(fate)
+  return `:${mergedParts(fate)
     .map(({ what, length }) => what[0]! + length)
     .join("")}`;
 }
 
 /** Neighbours of one kind as one part, and without the end that is lost anyway. */
-function merged(parts: readonly TornPart[]): TornPart[] {
+export function mergedParts(parts: readonly TornPart[]): TornPart[] {
   const result: TornPart[] = [];
   for (const { what, length } of parts) {
     const last = result.at(-1);

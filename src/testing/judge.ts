@@ -8,6 +8,7 @@ import type { Moment, Recoverable } from "./crash-check.ts";
 import type { Recording } from "./crash-states.ts";
 import { SimulatedDisk } from "./disk.ts";
 import { type DiskImage, fingerprintOfImage } from "./disk-image.ts";
+import { unlessHung } from "./hang.ts";
 
 /** What came of a recovery. */
 interface Outcome<Observed> {
@@ -72,7 +73,7 @@ export async function recoverFrom<Observed>(
 ): Promise<Outcome<Observed>> {
   const disk = new SimulatedDisk({ image, record: isRecorded });
   try {
-    const observed = await check.recover(disk);
+    const observed = await unlessHung("recovery", disk, () => check.recover(disk));
     return { result: { observed }, recording: { start: image, trace: [...disk.trace] } };
   } catch (error) {
     return { result: { error }, recording: { start: image, trace: [...disk.trace] } };

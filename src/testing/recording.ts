@@ -4,21 +4,26 @@ import type { Recording } from "./crash-states.ts";
 import { SimulatedDisk } from "./disk.ts";
 import { EMPTY_IMAGE } from "./disk-image.ts";
 import { FaultInjector, type FaultPlan } from "./faults.ts";
-import type { Operation } from "./operation.ts";
+import { HangError, unlessHung } from "./hang.ts";
+import type { Fault, Operation } from "./operation.ts";
+
+/** What an operation met, and how many entries the trace had by then. */
+export interface Strike {
+  operation: Operation;
+  fault: Fault;
+  before: number;
+}
 
 export interface Run extends Recording {
   /** Every operation that was asked for, reads too. */
   operations: Operation[];
-  /** The operations that met the fault. */
-  struck: Operation[];
+  /** The operations that met the fault, in order. */
+  strikes: Strike[];
   /** What the workload threw, wrapped so that even `undefined` shows. */
   failure: { error: unknown } | undefined;
   /** It did not end, and was left behind; `failure` says so. */
   hangs: boolean;
 }
-
-/** A run that has not ended by then never will: nothing on a simulated disk takes time. */
-const HANG_MS = 30_000;
 
 /** Runs the workload; a failure is in the answer. */
 export async function record<Observed, Step>(
@@ -28,38 +33,26 @@ export async function record<Observed, Step>(
 ): Promise<Run> {
   const start = check.start ?? EMPTY_IMAGE;
   const operations: Operation[] = [];
+  const strikes: Strike[] = [];
   const injector = plan && new FaultInjector(plan);
-  const disk = new SimulatedDisk({
+  const disk: SimulatedDisk = new SimulatedDisk({
     image: start,
     record: true,
     onOperation: (operation) => {
       operations.push(operation);
-      return injector?.onOperation(operation);
+      const fault = injector?.onOperation(operation) ?? undefined;
+      if (fault) strikes.push({ operation, fault, before: disk.trace.length });
+      return fault;
     },
   });
   let failure: Run["failure"];
-  let hangs = false;
   try {
-    hangs = await hasHung(async () => check.workload(disk, steps));
-    if (hangs)
-      failure = { error: new Error(`the workload did not end within ${HANG_MS / 1000} s`) };
+    await unlessHung("workload", disk, () => check.workload(disk, steps));
   } catch (error) {
     failure = { error };
   }
-  const struck = injector?.struck ?? [];
-  return { start, trace: [...disk.trace], operations, struck: [...struck], failure, hangs };
-}
-
-async function hasHung(work: () => Promise<void>): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined;
-  const hang = new Promise<boolean>((resolve) => {
-    timer = setTimeout(() => resolve(true), HANG_MS);
-  });
-  try {
-    return await Promise.race([work().then(() => false), hang]);
-  } finally {
-    clearTimeout(timer);
-  }
+  const hangs = failure?.error instanceof HangError;
+  return { start, trace: [...disk.trace], operations, strikes, failure, hangs };
 }
 
 /** A workload that fails without a fault is no workload; says so with the error as cause. */

@@ -29,7 +29,23 @@ export async function replayCrash<Observed, Step>(
   const run = await record(check, steps, crashCase.plan);
   if (!crashCase.plan) orThrow(run);
   const violation = await violationOf(check, run, crashCase);
-  return { violation, trace: storyOf(run, crashCase.vectors[0]!) };
+  return { violation, trace: await storyOfCase(check, run, crashCase) };
+}
+
+/** What the program did up to the crash; of crashes in a recovery, one part for each start. */
+export async function storyOfCase<Observed>(
+  check: Recoverable<Observed>,
+  run: Run,
+  { vectors }: CrashCase,
+): Promise<string[]> {
+  const lines = storyOf(run, vectors[0]!, run.strikes);
+  let recording: Recording = run;
+  for (const [i, vector] of vectors.entries()) {
+    if (i > 0) lines.push("the program starts on what is left", ...storyOf(recording, vector));
+    if (i === vectors.length - 1) break;
+    ({ recording } = await recoverFrom(check, imageAfter(recording, vector), true));
+  }
+  return lines;
 }
 
 /** Judges one case of a run. */
@@ -55,7 +71,7 @@ export function momentOf(run: Run, crashCase: CrashCase): Moment {
   const [first] = vectors as readonly [CrashVector];
   return {
     marks: marksOf(run.trace, first.cut),
-    fault: plan && { plan, struck: run.struck },
+    fault: plan && { plan, struck: run.strikes.map(({ operation }) => operation) },
     vector: formatCase(crashCase),
   };
 }

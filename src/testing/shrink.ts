@@ -51,15 +51,30 @@ async function fewerSteps<Observed, Step>(
     const steps = smallest.steps.toSpliced(i, 1);
     const run = await record(check, steps);
     if (run.failure) continue;
-    const limit = Math.min(ATTEMPTS_PER_STEP, budget.left);
-    for (const { vector } of crashStates(run, { ...model, limit })) {
-      const crashCase = { vectors: [vector] };
-      if (!(await violates(check, run, crashCase, budget))) continue;
-      smallest = { steps, run, crashCase };
-      break;
-    }
+    const crashCase = await violationIn(check, model, { ...smallest, run }, budget);
+    if (crashCase) smallest = { steps, run, crashCase };
   }
   return smallest;
+}
+
+/** The crash that violated before, if it does here as well; else another one. */
+async function violationIn<Observed, Step>(
+  check: CrashCheck<Observed, Step>,
+  model: Partial<CrashModel>,
+  { run, crashCase }: Smallest<Step>,
+  budget: Budget,
+): Promise<CrashCase | undefined> {
+  try {
+    if (await violates(check, run, crashCase, budget)) return crashCase;
+  } catch (error) {
+    // There may be no such point any more.
+    if (!(error instanceof RangeError)) throw error;
+  }
+  const limit = Math.min(ATTEMPTS_PER_STEP, budget.left);
+  for (const { vector } of crashStates(run, { ...model, limit })) {
+    if (await violates(check, run, { vectors: [vector] }, budget)) return { vectors: [vector] };
+  }
+  return undefined;
 }
 
 /** Perhaps the first crash alone, without one in the recovery from it, violates. */

@@ -1,45 +1,63 @@
-/** A trace up to a crash, a line for each entry, with what became of what was not durable. */
+/**
+ * A trace up to a crash, a line for each entry, with what became of what was not durable; where a
+ * fault struck, a line of its own before what came of it.
+ */
+import type { TornPart } from "./crash-point.ts";
 import { pointAt, type Recording } from "./crash-states.ts";
-import { type CrashVector, fateIn, unitName } from "./crash-vector.ts";
-import type { TraceEntry } from "./operation.ts";
+import { type CrashVector, fateIn, mergedParts } from "./crash-vector.ts";
+import { formatFault } from "./faults.ts";
+import type { Operation, TraceEntry } from "./operation.ts";
+import type { Strike } from "./recording.ts";
 
 /** So many of the last entries are told. */
 const MOST_LINES = 40;
 
-export function storyOf(recording: Recording, vector: CrashVector): string[] {
+export function storyOf(
+  recording: Recording,
+  vector: CrashVector,
+  strikes: readonly Strike[] = [],
+): string[] {
   const fates = new Map<number, string[]>();
   const fateOf = fateIn(vector);
   for (const unit of pointAt(recording, vector.cut).units()) {
     const fate = fateOf(unit);
     const what = unit.type === "names" ? "name" : unit.type;
-    const known = vector.fates.get(unitName(unit));
-    const text = typeof fate === "string" ? `${what} ${fate}` : `${what} torn ${tornText(known)}`;
+    const text = typeof fate === "string" ? `${what} ${fate}` : `${what} torn ${tornText(fate)}`;
     fates.set(unit.at, [...(fates.get(unit.at) ?? []), text]);
   }
   const told = recording.trace.slice(0, vector.cut);
-  const lines = told.slice(-MOST_LINES).map((entry) => {
+  const untold = Math.max(told.length - MOST_LINES, 0);
+  const lines = untold > 0 ? [`(${untold} entries before)`] : [];
+  const linesOfStrikes = (before: number): string[] =>
+    strikes
+      .filter((strike) => Math.max(strike.before, untold) === before)
+      .map(({ operation, fault }) => `   ! ${formatFault(fault)} strikes ${textOfCall(operation)}`);
+  for (const entry of told.slice(untold)) {
     const fate = fates.get(entry.index);
-    return lineOf(entry) + (fate ? `  [${fate.join(", ")}]` : "");
-  });
-  const untold = told.length - lines.length;
-  if (untold > 0) lines.unshift(`(${untold} entries before)`);
-  return [...lines, "the power goes"];
+    lines.push(...linesOfStrikes(entry.index));
+    lines.push(lineOf(entry) + (fate ? `  [${fate.join(", ")}]` : ""));
+  }
+  return [...lines, ...linesOfStrikes(told.length), "the power goes"];
 }
 
 function lineOf({ index, operation }: TraceEntry): string {
-  const number = String(index).padStart(4);
-  if (operation.kind === "mark") return `${number} mark ${textOf(operation.value)}`;
-  const { kind, path, offset, length } = operation;
+  const text =
+    operation.kind === "mark" ? `mark ${textOf(operation.value)}` : textOfCall(operation);
+  return `${String(index).padStart(4)} ${text}`;
+}
+
+function textOfCall({ kind, path, offset, length }: Operation): string {
   const range = [
     length === undefined ? "" : ` ${length} bytes`,
     offset === undefined ? "" : ` at ${offset}`,
   ].join("");
-  return `${number} ${kind} ${path}${range}`;
+  return `${kind} ${path}${range}`;
 }
 
-function tornText(fate: unknown): string {
-  if (!Array.isArray(fate)) return "";
-  return fate.map(({ what, length }) => `${length} ${what}`).join(" ");
+function tornText(fate: readonly TornPart[]): string {
+  return mergedParts(fate)
+    .map(({ what, length }) => `${length} ${what}`)
+    .join(" ");
 }
 
 function textOf(value: unknown): string {

@@ -3,7 +3,10 @@ import { describe, expect, it } from "vitest";
 import { checkCrashConsistency } from "../../src/testing/check.ts";
 import { type CrashReport, formatReport } from "../../src/testing/check-report.ts";
 import { parseVectors } from "../../src/testing/crash-vector.ts";
+import type { CrashCheck } from "../../src/testing/crash-check.ts";
 import { ROOT } from "../../src/testing/disk-image.ts";
+import type { Operation } from "../../src/testing/operation.ts";
+import { replayCrash } from "../../src/testing/replay-case.ts";
 import { storyOf } from "../../src/testing/trace-story.ts";
 import { HandMade } from "./hand-made.ts";
 import { checkOf, flaws } from "./small-programs.ts";
@@ -38,6 +41,43 @@ describe("the story of a trace", () => {
       "   0 create a",
       "   1 sync /",
       "   2 write file 1024 bytes at 512  [size kept, data torn 512 kept 100 lost 412 garbage]",
+      "the power goes",
+    ]);
+  });
+
+  it("tells where a fault struck, also one that left no entry", () => {
+    const made = new HandMade();
+    made.create(ROOT, "a", 1);
+    made.write(1, "x".repeat(1024), 0);
+    const write: Operation = { kind: "write", path: "/a", offset: 0, length: 2048 };
+    const strikes = [
+      { operation: write, fault: { type: "short", bytes: 1024 } as const, before: 1 },
+      { operation: write, fault: { type: "fail", code: "ENOSPC" } as const, before: 2 },
+    ];
+    expect(storyOf(made, parseVectors("2,d1:k512k512")[0]!, strikes)).toEqual([
+      "   0 create a  [name kept]",
+      "   ! short1024 strikes write /a 2048 bytes at 0",
+      "   1 write file 1024 bytes at 0  [data torn 1024 kept]",
+      "   ! ENOSPC strikes write /a 2048 bytes at 0",
+      "the power goes",
+    ]);
+  });
+
+  it("tells what a recovery did before it was cut short", async () => {
+    const check: CrashCheck<boolean, never> = {
+      workload: () => undefined,
+      recover(disk) {
+        if (!disk.find("/a")) disk.createFile("/a");
+        return disk.find("/b") !== undefined;
+      },
+      oracle(found) {
+        if (found) throw new Error("found");
+      },
+    };
+    expect((await replayCrash(check, "0/1,n0-")).trace).toEqual([
+      "the power goes",
+      "the program starts on what is left",
+      "   0 create /a 0 bytes  [name lost]",
       "the power goes",
     ]);
   });

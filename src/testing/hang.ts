@@ -1,0 +1,33 @@
+/**
+ * Runs that do not end. Nothing on a simulated disk takes time, so one that has not ended after a
+ * while never will. It is left behind, and whatever it asks of its disk from then on fails, so that
+ * it does not go round for ever beside the runs that follow.
+ */
+import type { SimulatedDisk } from "./disk.ts";
+
+const HANG_MS = 30_000;
+
+export class HangError extends Error {}
+
+/** What `work` comes to; a {@link HangError} when it does not end. */
+export async function unlessHung<T>(
+  what: string,
+  disk: SimulatedDisk,
+  work: () => Promise<T> | T,
+): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const hang = new Promise<never>((_, reject) => {
+    const error = new HangError(`the ${what} did not end within ${HANG_MS / 1000} s`);
+    timer = setTimeout(() => {
+      disk.onOperation = () => {
+        throw error;
+      };
+      reject(error);
+    }, HANG_MS);
+  });
+  try {
+    return await Promise.race([work(), hang]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

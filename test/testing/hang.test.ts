@@ -1,0 +1,46 @@
+/** A recovery that does not end is a violation, and does not keep the check from ending. */
+import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { checkCrashConsistency } from "../../src/testing/check.ts";
+import type { CrashCheck } from "../../src/testing/crash-check.ts";
+import { fileSystem } from "../../src/testing/file-system.ts";
+
+beforeEach(() => vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] }));
+afterEach(() => vi.useRealTimers());
+
+const hung = "the recovery did not end within 30 s";
+
+it("is told of where it waits for what never comes", async () => {
+  const check: CrashCheck = {
+    workload: () => undefined,
+    recover: () => new Promise(() => {}),
+    oracle: () => undefined,
+  };
+  const checking = checkCrashConsistency(check);
+  await vi.advanceTimersByTimeAsync(30_000);
+  expect((await checking).violations).toMatchObject([{ message: hung, vector: "0" }]);
+  expect(vi.getTimerCount()).toBe(0);
+});
+
+it("is left behind where it goes round in circles", async () => {
+  let rounds = 0;
+  const check: CrashCheck = {
+    workload: () => undefined,
+    async recover(disk) {
+      const fs = fileSystem(disk);
+      for (;;) {
+        await (await fs.open("/", "r")).close();
+        rounds++;
+      }
+    },
+    oracle: () => undefined,
+  };
+  // Comes about only where the circles let the event loop have a turn.
+  setImmediate(() => vi.advanceTimersByTime(30_000));
+  const { violations } = await checkCrashConsistency(check);
+  expect(violations.map(({ message }) => message)).toEqual([hung]);
+  const turn = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve));
+  await turn();
+  const before = rounds;
+  await turn();
+  expect(rounds).toBe(before);
+});
