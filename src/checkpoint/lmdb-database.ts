@@ -25,7 +25,8 @@ import { basename, dirname } from "node:path";
 import { open, type RootDatabase } from "lmdb";
 import { BlockspaceError, isBlockspaceError, messageOf } from "../base/errors.ts";
 import { FileDirectory } from "../device/file-directory.ts";
-import { checkFile, DATA_FILE, isThere, lmdbOptions, oddLock, throughLink } from "./lmdb-files.ts";
+import { checkFile, DATA_FILE, isThere, lmdbOptions, throughLink } from "./lmdb-files.ts";
+import { prepareLock } from "./lmdb-lock.ts";
 
 export type Database = RootDatabase<Uint8Array, Uint8Array>;
 
@@ -36,9 +37,7 @@ const damageCodes: readonly unknown[] = [-30797, -30796, -30794, -30793];
 export async function openDatabase(path: string): Promise<Database> {
   if (await isThere(path)) await checkFile(path);
   else await create(path);
-  // Nothing of worth is in it: the lock of the store is what keeps others away.
-  const lock = await oddLock(path);
-  if (lock !== undefined) await rm(lock, { recursive: true });
+  await prepareLock(path);
   return open(lmdbOptions(path));
 }
 
@@ -46,7 +45,10 @@ export async function openDatabase(path: string): Promise<Database> {
 export async function openReadOnly(path: string): Promise<Database | undefined> {
   if (!(await isThere(path))) return undefined;
   await checkFile(path);
-  return throughLink(path, (link) => open(lmdbOptions(link, true)));
+  return throughLink(path, async (link) => {
+    await prepareLock(link);
+    return open(lmdbOptions(link, true));
+  });
 }
 
 /** Removes the environment at `path`, sound or not; durable when it resolves. */
@@ -68,6 +70,8 @@ async function create(path: string): Promise<void> {
   const draft = parent.directory(`${basename(path)}.new`);
   await rm(draft.path, { recursive: true, force: true });
   await draft.ensure();
+  await prepareLock(draft.path);
+  await proveRoom(draft);
   await open(lmdbOptions(draft.path)).close();
   const data = await draft.open(DATA_FILE, "write");
   try {
@@ -78,4 +82,15 @@ async function create(path: string): Promise<void> {
   await draft.sync();
   await parent.rename(basename(draft.path), basename(path));
   await parent.sync();
+}
+
+/** LMDB's two first pages go there next, and lmdb-js dies where they cannot be written. */
+async function proveRoom(draft: FileDirectory): Promise<void> {
+  const data = await draft.create(DATA_FILE, { size: 2 * 4096, layout: "preallocated" });
+  try {
+    await data.flush();
+  } finally {
+    await data.close();
+  }
+  await (await draft.create(DATA_FILE, { size: 0, layout: "sparse" })).close();
 }

@@ -20,6 +20,7 @@ import {
   oddLock,
   throughLink,
 } from "./lmdb-files.ts";
+import { prepareLock } from "./lmdb-lock.ts";
 
 /** Longer keys than LMDB allows are nonsense. */
 const MAX_KEY_BYTES = 1978;
@@ -69,7 +70,10 @@ async function read(
   try {
     const size = await checkHeader(path).catch(asDamage);
     const stream = new DumpStream(size, take);
-    const failure = await throughLink(path, (link) => runChild(link, stream, options));
+    const failure = await throughLink(path, async (link) => {
+      await prepareLock(link);
+      return runChild(link, stream, options);
+    });
     // A host passes it over as well where only what it would write next is damaged.
     if (failure === undefined) await checkFile(path);
     return failure;

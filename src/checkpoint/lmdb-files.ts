@@ -16,7 +16,7 @@ import { codeOf, entryError } from "../device/medium-error.ts";
 import { checkPages, isMetaPage } from "./lmdb-pages.ts";
 
 export const DATA_FILE = "data.mdb";
-const LOCK_FILE = "lock.mdb";
+export const LOCK_FILE = "lock.mdb";
 /** An environment has at least its two meta pages. */
 const MIN_DATA_BYTES = 8192;
 
