@@ -1,6 +1,7 @@
 /**
- * Rows 15, 16, 19 and 20: real processes with real files and the real LMDB, as rows of the matrix.
- * What they need of the machine (strace, the right to mount) may be missing; then they say so.
+ * Rows 15, 16, 19, 20 and 26: real processes with real files and the real LMDB, as rows of the
+ * matrix. What they need of the machine (strace, the right to mount) may be missing; then they say
+ * so.
  */
 import type { Row } from "../row.ts";
 import type { ProcessRun } from "./process-run.ts";
@@ -8,6 +9,7 @@ import { run as kills } from "./row-15-kill.ts";
 import { run as systemCallTraces } from "./row-16-lmdb-trace.ts";
 import { run as fullDisks } from "./row-19-full-disk.ts";
 import { run as openers } from "./row-20-two-openers.ts";
+import { run as powerCuts } from "./row-26-power-cut.ts";
 
 type Run = (options: { cases: number; seed: number }) => Promise<ProcessRun>;
 
@@ -78,5 +80,16 @@ export const processRows: readonly Row[] = [
       isWhole: true,
     },
     openers,
+  ),
+  processRow(
+    {
+      number: 26,
+      fault: "power cut under ext4, XFS, btrfs",
+      leaves: "P1",
+      cases: 72,
+      quickCases: 12,
+      isWhole: true,
+    },
+    powerCuts,
   ),
 ];
