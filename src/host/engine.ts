@@ -205,6 +205,7 @@ export class Engine {
       while (this.state.nodes.dead.length > 0 && !enough()) {
         await this.#reclaimStep();
       }
+      while (this.releaser.guardedBlocks > 0 && !enough()) await this.releaser.unguarded();
       if (enough() || this.state.segments.busy.count === 0) break;
       await this.checkpointer.run();
     }
@@ -322,8 +323,10 @@ export class Engine {
 
   async #carryOut(plan: Plan, signal: AbortSignal | undefined): Promise<number> {
     this.health.checkWritable();
-    const needed = this.#shortOf(plan);
-    if (needed > 0) await this.makeSpace(needed, plan.urgent);
+    // Asked again: what was free a moment ago may be guarded now.
+    for (let needed = this.#shortOf(plan); needed > 0; needed = this.#shortOf(plan)) {
+      await this.makeSpace(needed, plan.urgent);
+    }
     checkSignal(signal);
     return this.commitNow(plan);
   }

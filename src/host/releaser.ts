@@ -6,7 +6,8 @@
  * what lay scattered empties few segments for long, and then many at once.
  *
  * Nobody may write to what is being punched. Blocks that are about to come free are busy until it
- * is done; free ones around them are *guarded*, held as staged blocks are.
+ * is done; free ones around them are *guarded*, held as staged blocks are: those of one segment at
+ * a time, and who needs them waits.
  */
 import { KiB, MiB } from "../base/units.ts";
 import type { Device } from "../device/device.ts";
@@ -43,6 +44,7 @@ export class Releaser {
   readonly #parts: ReleaserParts;
   /** Free blocks that are held while a hole is punched around them. */
   guardedBlocks = 0;
+  readonly #punching = new Set<Promise<void>>();
   /** What had been allocated at the last run. */
   #claimed: number;
 
@@ -56,7 +58,10 @@ export class Releaser {
     const { state, readers, pinned } = this.#parts;
     const { busy } = state.segments;
     await readers.drained();
-    await this.#punch(this.#holesFor(busy.leaving(pinned)));
+    const leaving = busy.leaving(pinned);
+    for (const segment of this.#coldSegments(leaving)) {
+      await this.#punch(this.#holesIn(segment, leaving.get(segment) ?? []));
+    }
     busy.release();
   }
 
@@ -66,7 +71,23 @@ export class Releaser {
     for (const segment of cold) await this.#punch(this.#holesIn(segment, []));
   }
 
+  /** Resolves when what is guarded at this moment is free again; unless a discard fails. */
+  async unguarded(): Promise<void> {
+    await Promise.allSettled(this.#punching);
+    this.#parts.health.checkWritable();
+  }
+
   async #punch(holes: readonly Hole[]): Promise<void> {
+    const punching = this.#punchAll(holes);
+    this.#punching.add(punching);
+    try {
+      await punching;
+    } finally {
+      this.#punching.delete(punching);
+    }
+  }
+
+  async #punchAll(holes: readonly Hole[]): Promise<void> {
     const { state, device, allocator, health } = this.#parts;
     const { geometry } = state;
     for (const { pblock, count, guarded } of holes) {
@@ -80,18 +101,15 @@ export class Releaser {
     }
   }
 
-  /** What of the runs that are leaving is worth a hole, and of what is warm no longer. */
-  #holesFor(leaving: ReadonlyMap<number, readonly BlockRun[]>): Hole[] {
-    const { allocator } = this.#parts;
-    const holes: Hole[] = [];
+  /** Those with runs that are leaving, and warm ones; but for what is kept warm. */
+  #coldSegments(leaving: ReadonlyMap<number, readonly BlockRun[]>): number[] {
+    const { warm } = this.#parts.allocator;
+    const cold: number[] = [];
     for (const [segment, own] of leaving) {
-      if (this.#isEmptied(segment, own)) allocator.warm.add(segment);
-      else holes.push(...this.#holesIn(segment, own));
+      if (this.#isEmptied(segment, own)) warm.add(segment);
+      else cold.push(segment);
     }
-    for (const segment of allocator.warm.shrinkTo(this.#segmentsToKeep())) {
-      holes.push(...this.#holesIn(segment, leaving.get(segment) ?? []));
-    }
-    return holes;
+    return cold.concat(warm.shrinkTo(this.#segmentsToKeep()));
   }
 
   #segmentsToKeep(): number {

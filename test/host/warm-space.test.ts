@@ -6,6 +6,8 @@ import { describe, expect, it } from "vitest";
 import { MiB } from "../../src/base/units.ts";
 import type { Host } from "../../src/host/host.ts";
 import type { Subvolume } from "../../src/host/subvolume.ts";
+import { SimulatedDisk } from "../../src/testing/disk.ts";
+import { openSimulatedHost } from "../../src/testing-store/simulated-host.ts";
 import { MemoryStore } from "../support/memory-store.ts";
 import { blocks, expectBytes } from "./refusal.ts";
 
@@ -79,5 +81,42 @@ describe("warm space", () => {
     const again = await store.open();
     expectBytes(await again.get("disk").read(0, SPAN * B), blocks("round 9", SPAN));
     await again.close();
+  });
+
+  /**
+   * One segment is kept warm, and nothing is busy. A checkpoint with nothing new in it gives the
+   * segment back; whoever needed it while the hole was being punched was told that there is no
+   * space, though there was some before and after.
+   */
+  it("can be had by who needs it while it goes back: he waits", async () => {
+    const disk = new SimulatedDisk();
+    const geometry = { segmentBlocks: SEGMENT };
+    const options = { create: true, blockSize: B, capacity: 8 * SEGMENT * B, geometry };
+    const host = await openSimulatedHost(disk, options);
+    const subvolume = await host.create("disk", { size: 16 * SEGMENT * B });
+    await subvolume.write(0, blocks("old", 2 * SEGMENT));
+    await host.checkpoint();
+    await subvolume.discard(0, SEGMENT * B);
+    for (let i = 0; i < 3; i++) {
+      await subvolume.write((2 * SEGMENT + 4 * i) * B, blocks("new", 4));
+      await host.checkpoint();
+    }
+    const { free, busy } = host.statistics();
+    expect(busy).toBe(0);
+    const isPunching = new Promise<void>((resolve) => {
+      disk.onOperation = ({ kind }) => {
+        if (kind !== "discard") return undefined;
+        resolve();
+        return { type: "delay", turns: 20 };
+      };
+    });
+    const checkpoint = host.checkpoint();
+    await isPunching;
+    expect(host.statistics().busy).toBe(SEGMENT * B);
+    const cookie = await subvolume.reserve(free / B, B);
+    expect(host.statistics()).toMatchObject({ free: 0, busy: 0 });
+    cookie.put();
+    await checkpoint;
+    await host.close();
   });
 });
