@@ -148,7 +148,7 @@ export class Host implements AsyncDisposable {
         );
       }
       planner.rollback(entry, source);
-      planner.afterwards(() => this.#staging.invalidate(entry.id, 0, Infinity));
+      planner.afterwards(() => this.#staging.invalidate(entry.id));
     });
   }
 
@@ -170,7 +170,7 @@ export class Host implements AsyncDisposable {
 
   /** A subvolume has been deleted. */
   #forget(id: number): void {
-    this.#staging.invalidate(id, 0, Infinity);
+    this.#staging.invalidate(id);
     this.#handles.delete(id);
   }
 

@@ -166,18 +166,12 @@ export class Staging {
     });
   }
 
-  /** Once the plan is carried out, nothing staged in a range of bytes can be committed any more. */
-  invalidateWith(planner: Planner, subvolume: number, offset: number, length: number): void {
+  /** What is staged where any of these bytes are must not be committed any more. */
+  invalidate(subvolume: number, offset = 0, length: number = Infinity): void {
     const { blockSize } = this.#engine.state.geometry;
-    const from = Math.floor(offset / blockSize);
-    const to = Math.ceil((offset + length) / blockSize);
-    planner.afterwards(() => this.invalidate(subvolume, from, to));
-  }
-
-  /** What is staged in these blocks must not be committed any more. */
-  invalidate(subvolume: number, from: number, to: number): void {
     for (const [vblock, block] of this.#subvolumes.get(subvolume) ?? []) {
-      if (vblock >= from && vblock < to) block.stale = true;
+      const start = Math.max(offset, vblock * blockSize);
+      if (start < Math.min(offset + length, (vblock + 1) * blockSize)) block.stale = true;
     }
   }
 

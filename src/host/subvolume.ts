@@ -186,7 +186,7 @@ export class Subvolume implements BlockSpace {
   async discard(offset: number, length: number, options: WaitOptions = {}): Promise<void> {
     await this.#change(options, (planner, entry) => {
       checkRange(offset, length, entry.size, entry.name);
-      this.#staging.invalidateWith(planner, this.id, offset, length);
+      planner.afterwards(() => this.#staging.invalidate(this.id, offset, length));
       return planner.zero(entry, offset, length);
     });
   }
@@ -214,9 +214,8 @@ export class Subvolume implements BlockSpace {
   async resize(size: number, options: WaitOptions = {}): Promise<void> {
     checkWhole("size", size, 1);
     await this.#change(options, (planner, entry) => {
-      if (size < entry.size) {
-        this.#staging.invalidateWith(planner, this.id, size, entry.size - size);
-      }
+      const cut = Math.max(0, entry.size - size);
+      planner.afterwards(() => this.#staging.invalidate(this.id, size, cut));
       return planner.resize(entry, size);
     });
   }

@@ -41,7 +41,7 @@ export class Transaction {
   discard(subvolume: Subvolume, offset: number, length: number): void {
     this.#onSubvolume(subvolume, (planner, entry) => {
       checkRange(offset, length, entry.size, entry.name);
-      this.#staging.invalidateWith(planner, entry.id, offset, length);
+      planner.afterwards(() => this.#staging.invalidate(entry.id, offset, length));
       return planner.zero(entry, offset, length);
     });
   }

@@ -253,4 +253,16 @@ describe("point 3: allocate again", () => {
     expect(host.statistics().free).toBe(free - 12 * B);
     await host.close();
   });
+
+  it("what is staged stays good when nothing is discarded within it", async () => {
+    const { host, disk } = await start();
+    const cookie = await disk.reserve(1, B);
+    await disk.submit(await disk.allocate(cookie, 4 * B, B), blocks("x"));
+    await disk.discard(4 * B + 100, 0);
+    await host.transact((tx) => tx.writeZeroes(disk, 4 * B + 100, 0));
+    await disk.discard(3 * B, B);
+    await disk.commit(cookie, 4 * B, B, "cow");
+    expectBytes(await disk.read(4 * B, B), blocks("x"));
+    await host.close();
+  });
 });
