@@ -18,6 +18,8 @@ import { readBlocks } from "./reading.ts";
 
 /** No subvolume has this id. */
 const NOBODY = 0;
+/** Ids are never used again, and a checkpoint holds the next one in 32 bits. */
+const MOST_ID: number = 2 ** 32 - 2;
 
 /** The writable subvolume of an id, or `ECLOSED` or `EROFS`. */
 export function writableEntry(state: State, id: number): SubvolumeEntry {
@@ -136,7 +138,7 @@ export class Planner {
   /** Plans a new subvolume and returns its id. */
   create(name: string, size: number): number {
     this.unused(name);
-    const subvolume = this.#nextId++;
+    const subvolume = this.#newId();
     const created = this.#engine.world.now();
     this.add({ type: "record", record: { type: "create", subvolume, size, created, name } });
     return subvolume;
@@ -146,12 +148,17 @@ export class Planner {
   share(type: "snapshot" | "clone", sourceName: string, name: string): number {
     const source = this.named(sourceName);
     this.unused(name);
-    const subvolume = this.#nextId++;
+    const subvolume = this.#newId();
     const created = this.#engine.world.now();
     this.#names.set(name, { ...source, id: subvolume, name, readOnly: type === "snapshot" });
     const record = { type, source: source.id, subvolume, created, name } as const;
     this.add({ type: "record", record });
     return subvolume;
+  }
+
+  #newId(): number {
+    if (this.#nextId <= MOST_ID) return this.#nextId++;
+    throw new BlockspaceError("ENOSPC", `subvolume ${MOST_ID} was the last that can be numbered`);
   }
 
   rename(name: string, to: string): void {

@@ -218,3 +218,23 @@ describe("map and extents", () => {
     await host.close();
   });
 });
+
+describe("ids", () => {
+  it("end with the last that a checkpoint can count behind; nothing is lost by it", async () => {
+    const { store, host } = await start();
+    store.engineOf(host).state.catalogue.next = 2 ** 32 - 2;
+    expect((await host.snapshot("disk", "last")).id).toBe(2 ** 32 - 2);
+    const makers = [
+      () => host.snapshot("disk", "more"),
+      () => host.create("more", { size: B }),
+      () => host.transact((tx) => tx.clone("disk", "more")),
+    ];
+    for (const make of makers) expect(await refusal(make)).toMatchObject({ code: "ENOSPC" });
+    await host.delete("last");
+    await host.close();
+    const again = await store.open();
+    expect(await refusal(() => again.clone("disk", "more"))).toMatchObject({ code: "ENOSPC" });
+    expectBytes(await again.get("disk").read(0, 10 * B), blocks("x", 10));
+    await again.close();
+  });
+});
