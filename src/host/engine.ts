@@ -30,8 +30,8 @@ import { emitRecords, holdsSubmitted } from "./records.ts";
 import { Sequencer } from "./sequencer.ts";
 import type { World } from "./world.ts";
 
-/** Map nodes taken apart by one reclaim record. */
-const RECLAIM_NODES = 32;
+/** Takes so many map nodes apart: a step that nobody notices. */
+const RECLAIM: JournalRecord = { type: "reclaim", nodes: 32 };
 /** A replay takes some 8 us for each, and opening should take no more than about a second. */
 const MOST_COMMITS_TO_REPLAY = 100_000;
 /** Of data that has to be written before its batch, in bytes. */
@@ -135,12 +135,12 @@ export class Engine {
         if (turn) await turn;
         return lsn;
       }
-      return this.sequencer.run(async () => this.#carryOut(await plan, signal));
+      return this.sequencer.run(() => this.#carryOut(plan, signal));
     }
     return this.sequencer.run(async () => {
       await this.#makeRoom();
       checkSignal(signal);
-      return this.#carryOut(await makePlan(), signal);
+      return this.#carryOut(makePlan(), signal);
     });
   }
 
@@ -185,7 +185,7 @@ export class Engine {
   flush(joins = false): Promise<unknown> {
     if (this.readOnly) return Promise.resolve();
     if (this.sequencer.idle) return this.committer.flush(joins);
-    return this.sequencer.settled().then(() => this.committer.flush(joins));
+    return this.sequencer.after(() => this.committer.flush(joins));
   }
 
   /** All that was submitted is durable, and nothing has failed. */
@@ -198,7 +198,7 @@ export class Engine {
     if (this.sequencer.idle && !this.readOnly) this.committer.begin();
   }
 
-  /** Makes `blocks` available, from dead maps and busy blocks, or throws `ENOSPC`. */
+  /** Makes `blocks` available, from dead maps, guarded and busy blocks, or throws `ENOSPC`. */
   async makeSpace(blocks: number, urgent = false): Promise<void> {
     const enough = (): boolean => blocks <= this.#available(urgent);
     for (let round = 0; round < 4 && !enough(); round++) {
@@ -256,7 +256,8 @@ export class Engine {
 
   async #reclaimStep(): Promise<void> {
     if (!this.#isRoomy()) await this.#makeRoom();
-    if (this.state.nodes.dead.length > 0) this.commitNow(reclaimPlan());
+    if (this.state.nodes.dead.length === 0) return;
+    this.commitNow({ changes: [{ type: "record", record: RECLAIM }] });
   }
 
   #available(urgent: boolean): number {
@@ -321,7 +322,12 @@ export class Engine {
     }
   }
 
-  async #carryOut(plan: Plan, signal: AbortSignal | undefined): Promise<number> {
+  /**
+   * A plan that waited for nothing is carried out at once: what it was made from must not change
+   * before, and to a block that is staged somebody may write in any turn.
+   */
+  async #carryOut(planned: Plan | Promise<Plan>, signal?: AbortSignal): Promise<number> {
+    const plan = planned instanceof Promise ? await planned : planned;
     this.health.checkWritable();
     // Asked again: what was free a moment ago may be guarded now.
     for (let needed = this.#shortOf(plan); needed > 0; needed = this.#shortOf(plan)) {
@@ -390,8 +396,4 @@ export class Engine {
       this.state.lsn - this.checkpointer.lsn > MOST_COMMITS_TO_REPLAY
     );
   }
-}
-
-function reclaimPlan(): Plan {
-  return { changes: [{ type: "record", record: { type: "reclaim", nodes: RECLAIM_NODES } }] };
 }

@@ -24,6 +24,11 @@ export class Sequencer {
     return result;
   }
 
+  /** Calls `look` when every task handed in before has ended, and none of those behind has begun. */
+  async after<T>(look: () => T | Promise<T>): Promise<T> {
+    return this.#tail.then(look);
+  }
+
   /** Resolves when every task handed in before has ended. */
   async settled(): Promise<void> {
     await this.#tail;

@@ -62,11 +62,11 @@ export class Subvolume implements BlockSpace {
    * @throws `ERANGE` beyond the size; `EBADSUM` when a block does not match its checksum; `EIO`.
    */
   async read(offset: number, length: number, options: WaitOptions = {}): Promise<Buffer> {
-    const settled = this.#settled(options);
-    if (settled) await settled;
-    const entry = this.#find();
-    const { from, to } = blocksToRead(this.#engine, entry, offset, length);
-    const blocks = readBlocks(this.#engine, entry, from, to);
+    const looking = this.#look(options, (entry) => {
+      const { from, to } = blocksToRead(this.#engine, entry, offset, length);
+      return { from, blocks: readBlocks(this.#engine, entry, from, to) };
+    });
+    const { from, blocks } = looking instanceof Promise ? await looking : looking;
     const image = blocks instanceof Promise ? await untilAborted(blocks, options) : blocks;
     const turn = image === blocks ? this.#engine.yieldNowAndThen() : undefined;
     if (turn) await turn;
@@ -89,11 +89,12 @@ export class Subvolume implements BlockSpace {
     }
     const { length } = target;
     if (this.#areWhole(offset, length)) {
-      await this.#settled(options);
-      checkLength("target", target, length);
-      const entry = this.#find();
-      const { from } = blocksToRead(this.#engine, entry, offset, length);
-      await (fillBlocks(this.#engine, entry, from, target) ?? this.#engine.yieldNowAndThen());
+      const { filled } = await this.#look(options, (entry) => {
+        checkLength("target", target, length);
+        const { from } = blocksToRead(this.#engine, entry, offset, length);
+        return { filled: fillBlocks(this.#engine, entry, from, target) };
+      });
+      await (filled ?? this.#engine.yieldNowAndThen());
       this.#countRead(length);
     } else {
       const data = await this.read(offset, length, options);
@@ -131,12 +132,16 @@ export class Subvolume implements BlockSpace {
     return offset % blockSize === 0 && length % blockSize === 0;
   }
 
-  /** Nothing to wait for where every call before has ended. */
-  #settled(options: WaitOptions): Promise<void> | undefined {
+  /** Looks between the changes that were submitted before this call and those behind it. */
+  #look<T>(options: WaitOptions, look: (entry: SubvolumeEntry) => T): T | Promise<T> {
     checkWait(options);
     this.#engine.checkOpen();
     const { sequencer } = this.#engine;
-    return sequencer.idle ? undefined : sequencer.settled().then(() => checkWait(options));
+    if (sequencer.idle) return look(this.#find());
+    return sequencer.after(() => {
+      checkWait(options);
+      return look(this.#find());
+    });
   }
 
   #countRead(length: number): void {

@@ -359,3 +359,36 @@ describe("point 7: snapshots with live cookies", () => {
     await host.close();
   });
 });
+
+/**
+ * A submission that came in the one turn between the plan of a commit and the commit itself was
+ * taken, and overwrote the block that had just been mapped: it read as `EBADSUM` from then on.
+ */
+describe("a submission while a commit of the same block is on its way", () => {
+  it("belongs to it or is refused, at whatever moment it comes", async () => {
+    const outcomes = new Set<string>();
+    for (let turns = 0; turns < 20; turns++) {
+      const { host, disk, cookie } = await start();
+      const iomap = await disk.allocate(cookie, 0, B);
+      await disk.submit(iomap, blocks("first"));
+      const before = disk.write(20 * B + 3, blocks("part of a block"));
+      const committed = outcome(disk.commit(cookie, 0, B, "cow"));
+      for (let i = 0; i < turns; i++) await Promise.resolve();
+      const submitted = await outcome(disk.submit(iomap, blocks("second")));
+      await before;
+      outcomes.add(`commit ${await committed}, submission ${submitted}`);
+      const last = submitted === "done" ? "second" : "first";
+      expectBytes(await disk.read(0, B), blocks((await committed) === "done" ? last : "old"));
+      await host.close();
+    }
+    expect(outcomes).toContain("commit EINVAL, submission done");
+    expect(outcomes).toContain("commit done, submission EINVAL");
+  });
+});
+
+async function outcome(call: Promise<void>): Promise<string> {
+  return call.then(
+    () => "done",
+    ({ code }: { code: string }) => code,
+  );
+}

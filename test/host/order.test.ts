@@ -44,6 +44,26 @@ describe("point 11: visibility", () => {
     await host.close();
   });
 
+  /**
+   * While an earlier call waited, a read and a change behind it began in the same turn of the
+   * microtask queue, and the number of awaits on the way of each decided which came first.
+   */
+  it("a read that has to wait for calls before it sees nothing of those behind it", async () => {
+    const { host, disk } = await start();
+    await disk.write(0, blocks("old", 8));
+    await host.checkpoint();
+    const merged = disk.write(9 * B + 1, Buffer.from("reads a block first"));
+    const before = disk.write(0, blocks("mine", 4));
+    const target = Buffer.alloc(8 * B);
+    const reads = [disk.read(0, 8 * B), disk.readInto(target, 0)];
+    const behind = [disk.write(0, blocks("late", 8)), disk.discard(0, 8 * B)];
+    await Promise.all([merged, before, ...behind, ...reads]);
+    const expected = Buffer.concat([blocks("mine", 4), blocks("old", 8).subarray(4 * B)]);
+    expectBytes((await reads[0])!, expected);
+    expectBytes(target, expected);
+    await host.close();
+  });
+
   it("a change resolves when it is visible, and not durable by that", async () => {
     const { store, host, disk } = await start();
     await host.flush();
