@@ -158,8 +158,8 @@ export class Host implements AsyncDisposable {
   }
 
   /**
-   * Deletes a subvolume, and nothing that was made from it. Returns at once; the space comes back in
-   * the background. Later calls on its handle are refused with `ECLOSED`.
+   * Deletes a subvolume, and nothing that was made from it. Returns at once; the space comes back
+   * in the background. Later calls on its handle are refused with `ECLOSED`.
    */
   async delete(name: string, options: WaitOptions = {}): Promise<void> {
     await this.#change(options, (planner) => {

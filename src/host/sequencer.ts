@@ -24,7 +24,7 @@ export class Sequencer {
     return result;
   }
 
-  /** Calls `look` when every task handed in before has ended, and none of those behind has begun. */
+  /** Calls `look` when every task handed in before has ended, and none behind has begun. */
   async after<T>(look: () => T | Promise<T>): Promise<T> {
     return this.#tail.then(look);
   }
