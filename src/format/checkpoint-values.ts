@@ -74,6 +74,9 @@ export function decodeState(body: Uint8Array): StateValue {
   return stateValueStruct.read(body, 0);
 }
 
+/** Ids are never used again, and the state value holds the next one in 32 bits. */
+export const MAX_SUBVOLUME_ID: number = 2 ** 32 - 2;
+
 /** One subvolume as the catalogue knows it; frozen, every change makes a new one. */
 export interface SubvolumeEntry {
   readonly id: number;

@@ -8,7 +8,7 @@
  */
 import { BlockspaceError } from "../base/errors.ts";
 import { checkLength, checkName } from "../base/arguments.ts";
-import type { SubvolumeEntry } from "../format/checkpoint-values.ts";
+import { MAX_SUBVOLUME_ID, type SubvolumeEntry } from "../format/checkpoint-values.ts";
 import { nextExtent } from "../map/lookup.ts";
 import type { State } from "../replay/state.ts";
 import { Draft } from "./draft.ts";
@@ -18,8 +18,6 @@ import { readBlocks } from "./reading.ts";
 
 /** No subvolume has this id. */
 const NOBODY = 0;
-/** Ids are never used again, and a checkpoint holds the next one in 32 bits. */
-const MOST_ID: number = 2 ** 32 - 2;
 
 /** The writable subvolume of an id, or `ECLOSED` or `EROFS`. */
 export function writableEntry(state: State, id: number): SubvolumeEntry {
@@ -157,8 +155,9 @@ export class Planner {
   }
 
   #newId(): number {
-    if (this.#nextId <= MOST_ID) return this.#nextId++;
-    throw new BlockspaceError("ENOSPC", `subvolume ${MOST_ID} was the last that can be numbered`);
+    if (this.#nextId <= MAX_SUBVOLUME_ID) return this.#nextId++;
+    const why = `subvolume ${MAX_SUBVOLUME_ID} was the last that can be numbered`;
+    throw new BlockspaceError("ENOSPC", why);
   }
 
   rename(name: string, to: string): void {

@@ -6,7 +6,7 @@
  * throws, the record was damaged or the checkpoint is, and the state is not to be used any more.
  */
 import { BlockspaceError } from "../base/errors.ts";
-import type { SubvolumeEntry } from "../format/checkpoint-values.ts";
+import { MAX_SUBVOLUME_ID, type SubvolumeEntry } from "../format/checkpoint-values.ts";
 import type { Commit } from "../format/journal-frame.ts";
 import type {
   ConvertRecord,
@@ -161,6 +161,9 @@ function share(state: State, record: ShareRecord): void {
 function checkNewId(state: State, id: number): void {
   if (id < state.catalogue.next) {
     throw new BlockspaceError("ECORRUPT", `a record creates subvolume ${id} a second time`);
+  }
+  if (id > MAX_SUBVOLUME_ID) {
+    throw new BlockspaceError("ECORRUPT", `a record creates subvolume ${id}, which can be none`);
   }
 }
 

@@ -201,6 +201,7 @@ describe("a record that no sound host writes is damage:", () => {
       { type: "unmap", subvolume: 7, vblock: 0, count: 1 },
     ],
     ["a second subvolume of an id", mapped, create(1, 8)],
+    ["a subvolume behind the last id", mapped, create(2 ** 32 - 1, 8)],
     [
       "a second subvolume of a name",
       mapped,
