@@ -22,7 +22,7 @@ function flag(short: string): { type: "boolean"; short: string } {
 }
 
 /** What the arguments ask for, or the reason why they make no sense. */
-export function parseFsckArguments(args: readonly string[]): Arguments {
+function parseFsckArguments(args: readonly string[]): Arguments {
   const { values, positionals } = parseArgs({
     args: [...args],
     allowPositionals: true,

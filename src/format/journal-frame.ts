@@ -29,8 +29,8 @@ import {
 import { struct, type Struct } from "./struct.ts";
 import { MAX_JOURNAL_ALIGNMENT, STORE_ID_BYTES } from "./superblock.ts";
 
-export const FRAME_MAGIC = 0x464a5342;
-export const FILE_MAGIC = 0x484a5342;
+const FRAME_MAGIC = 0x464a5342;
+const FILE_MAGIC = 0x484a5342;
 const HAS_DATA = 1;
 /** No frame is longer; what claims to be is not believed, and not allocated. */
 export const MAX_FRAME_BYTES: number = 64 * MiB;

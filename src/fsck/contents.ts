@@ -53,7 +53,7 @@ export interface Contents {
 const names = new Map<number, string>(Object.entries(kinds).map(([name, kind]) => [kind, name]));
 
 /** A value by kind and id, as findings name it. */
-export function valueName(kind: number, id: number): string {
+function valueName(kind: number, id: number): string {
   return `${names.get(kind) ?? `kind ${kind}`} ${id}`;
 }
 

@@ -23,7 +23,7 @@ export interface FoundFrame extends JournalBatch {
 }
 
 /** Every sound frame of the journal's files that makes sense, in no order, as far as one looks. */
-export async function* allFrames(place: JournalPlace): AsyncGenerator<FoundFrame> {
+async function* allFrames(place: JournalPlace): AsyncGenerator<FoundFrame> {
   const { identity, directory } = place;
   const budget = new SearchBudget();
   for (const { name } of place.files) {

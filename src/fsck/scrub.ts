@@ -213,7 +213,7 @@ export function placeOf(
 }
 
 /** The block that a map holds at a vblock, as far as its nodes make sense. */
-export function mappedTo(contents: Contents, root: number, vblock: number): number | undefined {
+function mappedTo(contents: Contents, root: number, vblock: number): number | undefined {
   let node = contents.nodes.get(root);
   for (let steps = 0; node && !isLeaf(node) && steps < 256; steps++) {
     node = contents.nodes.get(node.children[childIndex(node, vblock)]!);

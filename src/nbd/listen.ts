@@ -3,9 +3,9 @@
  * address that others can reach needs TLS, unless somebody insists.
  */
 import { once } from "node:events";
-import { chmod, lstat, unlink } from "node:fs/promises";
+import { chmod, lstat, stat, unlink } from "node:fs/promises";
 import { type AddressInfo, connect, isIP, type Server } from "node:net";
-import { resolve } from "node:path";
+import { dirname, resolve } from "node:path";
 import { isMainThread } from "node:worker_threads";
 import { BlockspaceError } from "../base/errors.ts";
 
@@ -52,7 +52,7 @@ export async function listenOn(
 }
 
 /** True when nobody outside of this machine can reach it. */
-export function isLoopback(host: string): boolean {
+function isLoopback(host: string): boolean {
   if (isIP(host) === 4) return host.startsWith("127.");
   return host === "localhost" || host === "::1";
 }
@@ -63,6 +63,11 @@ async function listenOnFile(server: Server, path: string): Promise<string> {
   if (bytes > MOST_PATH_BYTES) {
     const allowed = `allowed are ${MOST_PATH_BYTES}`;
     throw new BlockspaceError("ENAMETOOLONG", `${full} has ${bytes} bytes; ${allowed}`, { path });
+  }
+  const above = dirname(full);
+  // The system only says that it has no permission there.
+  if (!(await stat(above).catch(() => undefined))?.isDirectory()) {
+    throw new BlockspaceError("ENOENT", `there is no directory ${above}`, { path });
   }
   await removeStale(full);
   // The file is made by the call itself, so nobody else can connect before its mode is set.

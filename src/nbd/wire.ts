@@ -72,8 +72,8 @@ export const command = {
 
 export const commandFlag = { fua: 1, noHole: 2, df: 4, reqOne: 8, fastZero: 16 } as const;
 
-export const chunkType = { none: 0, data: 1, hole: 2, blockStatus: 5, error: 0x8001 } as const;
-export const CHUNK_DONE = 1;
+const chunkType = { none: 0, data: 1, hole: 2, blockStatus: 5, error: 0x8001 } as const;
+const CHUNK_DONE = 1;
 
 /** The only error values that the protocol knows. */
 export const errno = {

@@ -69,7 +69,7 @@ export function engineOf(host: Host): Engine {
 }
 
 /** The checkpoint environments of the store under a path. */
-export function environmentsOn(disk: SimulatedDisk, path: string): MemoryEnvironments {
+function environmentsOn(disk: SimulatedDisk, path: string): MemoryEnvironments {
   const cell = (name: "a" | "b"): TableCell => ({
     get: () => tableOn(disk, path, name),
     set: (table, fingerprint) => void disk.setCell(cellName(path, name), table, fingerprint),

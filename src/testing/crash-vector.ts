@@ -34,7 +34,7 @@ export function fateIn(vector: CrashVector): (unit: Unit) => Fate {
   return (unit) => vector.fates.get(unitName(unit)) ?? vector.others;
 }
 
-export function formatVector({ cut, others, fates }: CrashVector): string {
+function formatVector({ cut, others, fates }: CrashVector): string {
   const clauses = Array.from(fates, ([name, fate]) => `,${name}${formatFate(fate)}`);
   return `${cut}${others === "lost" ? "!" : ""}${clauses.join("")}`;
 }

@@ -101,7 +101,7 @@ export class Descriptors {
 }
 
 /** Whether a call makes a thread or a process. */
-export function isClone(name: string): boolean {
+function isClone(name: string): boolean {
   return name === "clone" || name === "clone3" || name === "fork" || name === "vfork";
 }
 

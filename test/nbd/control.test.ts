@@ -9,9 +9,9 @@ import {
   failure,
   inspect,
   run,
-  type Running,
   scratch,
   start,
+  type Running,
 } from "../cli/blockspace.ts";
 import { ServedStore } from "../../src/cli/control/served-store.ts";
 import { Client } from "./client.ts";
@@ -89,6 +89,9 @@ describe("a store that is being served", () => {
     });
     expect((await failure("snapshot", store, "disk", "disk")).says).toContain("EEXIST");
     expect((await failure("serve", store)).says).toContain("ELOCKED");
+    const check = await run(["check", store]);
+    expect(check.code).toBe(8);
+    expect(check.stderr).toMatch(/ELOCKED.*\n.*the store is being served; end the server first\n$/);
     for (const line of [
       "nonsense\n",
       '{"id":1,"call":"__proto__","args":[]}\n',

@@ -157,6 +157,10 @@ describe("addresses", () => {
     await expect(new NbdServer(host).listen({ path: long })).rejects.toMatchObject({
       code: "ENAMETOOLONG",
     });
+    const nowhere = join(scratch, "nowhere", "nbd.sock");
+    await expect(new NbdServer(host).listen({ path: nowhere })).rejects.toThrow(
+      `ENOENT: there is no directory ${join(scratch, "nowhere")}`,
+    );
   });
 
   it("a socket file is in the URI as libnbd and qemu read it, whatever its name is", async () => {

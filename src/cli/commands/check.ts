@@ -1,9 +1,11 @@
 /** `check`: what is wrong with a store, told to people or to programs. Nothing is written. */
+import { join } from "node:path";
 import { type Command, Option } from "commander";
 import { formatSize } from "../../base/units.ts";
 import type { CheckOptions, CheckReport, Progress } from "../../fsck/check.ts";
 import type { Finding } from "../../fsck/finding.ts";
 import { addExamples, sizeArgument, someSizeArgument } from "../arguments.ts";
+import { CONTROL_SOCKET } from "../control/messages.ts";
 import type { Session } from "../session.ts";
 
 interface CheckFlags {
@@ -75,7 +77,20 @@ async function runCheck(session: Session, store: string, flags: CheckFlags): Pro
     await output.line(JSON.stringify({ type: "end", ...rest }));
   } else if (flags.json) await output.json(report);
   else if (!session.options.quiet) for (const line of reportLines(report)) await output.line(line);
-  if (report.failure) session.tell(report.failure.message);
+  if (report.failure) await tellFailure(session, store, report.failure);
+}
+
+/** What kept it from its end; of a store that is in use, who could let go of it. */
+export async function tellFailure(
+  session: Session,
+  store: string,
+  { code, message }: { code: string; message: string },
+): Promise<void> {
+  session.tell(message);
+  if (code !== "ELOCKED") return;
+  const { isAnswered } = await import("../../nbd/listen.ts");
+  const isServed = await isAnswered(join(store, CONTROL_SOCKET));
+  if (isServed) session.tell("the store is being served; end the server first");
 }
 
 const PROGRESS_EVERY_MS = 200;

@@ -7,7 +7,7 @@ import type { Loss } from "../../fsck/loss.ts";
 import type { RepairOptions, RepairReport } from "../../fsck/repair.ts";
 import { addExamples, type JsonOption } from "../arguments.ts";
 import type { Session } from "../session.ts";
-import { progressBar, reportLines } from "./check.ts";
+import { progressBar, reportLines, tellFailure } from "./check.ts";
 
 interface RepairFlags extends JsonOption {
   to?: string;
@@ -85,7 +85,7 @@ async function runRepair(session: Session, store: string, flags: RepairFlags): P
   else if (!session.options.quiet) {
     for (const line of repairLines(report)) await session.output.line(line);
   }
-  if (report.failure) session.tell(report.failure.message);
+  if (report.failure) await tellFailure(session, store, report.failure);
 }
 
 async function undo(session: Session, store: string, flags: RepairFlags): Promise<void> {
