@@ -155,6 +155,14 @@ export function storeIdOf({ uuid }: Pick<Superblock, "uuid">): Uint8Array {
   return uuid.subarray(0, STORE_ID_BYTES);
 }
 
+/** A uuid as people write it: 8, 4, 4, 4 and 12 hexadecimal digits. */
+export function formatUuid(uuid: Uint8Array): string {
+  const hex = Buffer.from(uuid).toString("hex");
+  return [8, 12, 16, 20, 32]
+    .map((end, i, ends) => hex.slice(i === 0 ? 0 : ends[i - 1], end))
+    .join("-");
+}
+
 export function isPowerOfTwo(value: number): boolean {
   return value > 0 && Number.isInteger(Math.log2(value));
 }

@@ -5,7 +5,7 @@
 import { show } from "../base/arguments.ts";
 import { BlockspaceError, isBlockspaceError, messageOf } from "../base/errors.ts";
 import type { Device } from "../device/device.ts";
-import type { Superblock } from "../format/superblock.ts";
+import { formatUuid, type Superblock } from "../format/superblock.ts";
 import { journalDirectory } from "../host/store.ts";
 import { type JournalIdentity, journalIdentityOf } from "../journal/files.ts";
 import { type Geometry, geometryOf } from "../space/geometry.ts";
@@ -190,7 +190,7 @@ class CheckRun {
     });
     const { superblock, device } = start;
     if (!superblock) return;
-    this.#report.uuid = Buffer.from(superblock.uuid).toString("hex");
+    this.#report.uuid = formatUuid(superblock.uuid);
     const geometry = geometryOf(superblock);
     const journalIdentity = journalIdentityOf(superblock);
     const journal = await this.#phase(2, () =>

@@ -12,7 +12,7 @@ import { dataDevice } from "../device/data-device.ts";
 import type { Device } from "../device/device.ts";
 import { FileDevice } from "../device/file-device.ts";
 import { FileDirectory } from "../device/file-directory.ts";
-import { checkWritable, type Superblock } from "../format/superblock.ts";
+import { checkWritable, formatUuid, type Superblock } from "../format/superblock.ts";
 import { journalIdentityOf } from "../journal/files.ts";
 import { Journal } from "../journal/journal.ts";
 import { type Recovery, replay } from "../replay/replay.ts";
@@ -224,11 +224,4 @@ function startBackground(engine: Engine): void {
     // Whatever went wrong has been noted by the host's health, or the host is being closed.
     keepSegmentsFree(engine).catch(() => undefined);
   };
-}
-
-function formatUuid(uuid: Uint8Array): string {
-  const hex = Buffer.from(uuid).toString("hex");
-  return [8, 12, 16, 20, 32]
-    .map((end, i, ends) => hex.slice(i === 0 ? 0 : ends[i - 1], end))
-    .join("-");
 }

@@ -65,6 +65,16 @@ describe("check", () => {
     expect(stdout).toContain("clean (2 subvolumes at commit 3), 64 KiB of data read");
   });
 
+  it("names the store as `info` does", async () => {
+    const place = await store();
+    const [info, report] = [
+      await run(["info", place, "--json"]),
+      await run(["check", place, "--json"]),
+    ];
+    const { uuid } = JSON.parse(info.stdout) as { uuid: string };
+    expect(JSON.parse(report.stdout)).toMatchObject({ uuid });
+  });
+
   it("2: nothing worse than leaks", async () => {
     const place = await store();
     await writeFile(join(place, "superblock.new"), "");
