@@ -22,7 +22,9 @@ describe("a slow read", () => {
       const { device } = store.engineOf(host);
       const read = device.read.bind(device);
       let goOn = (): void => undefined;
-      const gate = new Promise<void>((resolve) => (goOn = resolve));
+      const gate = new Promise<void>((resolve) => {
+        goOn = resolve;
+      });
       const slow = vi.spyOn(device, "read").mockImplementation(async (target, offset) => {
         await gate;
         return read(target, offset);
