@@ -25,7 +25,14 @@ import { basename, dirname } from "node:path";
 import { open, type RootDatabase } from "lmdb";
 import { BlockspaceError, isBlockspaceError, messageOf } from "../base/errors.ts";
 import { FileDirectory } from "../device/file-directory.ts";
-import { checkFile, DATA_FILE, isThere, lmdbOptions, throughLink } from "./lmdb-files.ts";
+import {
+  checkFile,
+  DATA_FILE,
+  isThere,
+  lmdbOptions,
+  MIN_DATA_BYTES,
+  throughLink,
+} from "./lmdb-files.ts";
 import { prepareLock } from "./lmdb-lock.ts";
 
 export type Database = RootDatabase<Uint8Array, Uint8Array>;
@@ -86,7 +93,7 @@ async function create(path: string): Promise<void> {
 
 /** LMDB's two first pages go there next, and lmdb-js dies where they cannot be written. */
 async function proveRoom(draft: FileDirectory): Promise<void> {
-  const data = await draft.create(DATA_FILE, { size: 2 * 4096, layout: "preallocated" });
+  const data = await draft.create(DATA_FILE, { size: MIN_DATA_BYTES, layout: "preallocated" });
   try {
     await data.flush();
   } finally {

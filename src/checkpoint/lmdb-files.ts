@@ -18,7 +18,7 @@ import { checkPages, isMetaPage } from "./lmdb-pages.ts";
 export const DATA_FILE = "data.mdb";
 export const LOCK_FILE = "lock.mdb";
 /** An environment has at least its two meta pages. */
-const MIN_DATA_BYTES = 8192;
+export const MIN_DATA_BYTES = 8192;
 
 /** A part of the path that is not there, or is no directory, or a link that leads nowhere. */
 const missing: readonly unknown[] = ["ENOENT", "ENOTDIR", "ELOOP"];

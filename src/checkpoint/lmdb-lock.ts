@@ -52,7 +52,9 @@ async function fill(file: string, truncation: number): Promise<void> {
     for (let done = 0; done < ZEROES.length;) {
       done += await system.write(fd, ZEROES.subarray(done), done);
     }
+    // Where it is overwritten in place, from when it is on the disk.
+    if (truncation !== 0) await system.fdatasync(fd);
   } finally {
-    for (const fd of fds) await system.close(fd);
+    await Promise.allSettled(fds.map((fd) => system.close(fd)));
   }
 }

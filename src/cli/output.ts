@@ -21,8 +21,7 @@ export class Output {
     this.#stream = stream;
     this.#interruption = interruption;
     stream.on("error", (error: NodeJS.ErrnoException) => {
-      if (error.code === "EPIPE") interruption.interrupt("SIGPIPE");
-      this.#failure ??= error;
+      this.#failure ??= this.#failureOf(error);
     });
   }
 
@@ -87,13 +86,15 @@ export class Output {
       this.#stream.write(chunk, (error) => {
         signal.removeEventListener("abort", abort);
         if (!error) resolve();
-        else {
-          if ((error as NodeJS.ErrnoException).code === "EPIPE") {
-            this.#interruption.interrupt("SIGPIPE");
-          }
-          reject(signal.aborted ? (signal.reason as Error) : error);
-        }
+        else reject(signal.aborted ? (signal.reason as Error) : this.#failureOf(error));
       });
     });
+  }
+
+  /** What a failed write comes to: who has left is an interruption, and nobody is told of it. */
+  #failureOf(error: NodeJS.ErrnoException): Error {
+    if (error.code !== "EPIPE") return error;
+    this.#interruption.interrupt("SIGPIPE");
+    return this.#interruption.signal.reason as Error;
   }
 }

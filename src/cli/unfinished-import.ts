@@ -4,6 +4,7 @@
  * has one writer, and nobody is at work on what is there.
  */
 import { randomBytes } from "node:crypto";
+import { isBlockspaceError } from "../base/errors.ts";
 import type { StoreAccess } from "./control/store-access.ts";
 
 const PREFIX = ".import-";
@@ -16,15 +17,23 @@ export function isUnfinishedImport(name: string): boolean {
   return name.startsWith(PREFIX) && /^[0-9a-f]{16}$/.test(name.slice(PREFIX.length));
 }
 
-/** Deletes what killed imports have left, and returns the names. */
+/** Deletes what killed imports have left, and returns the names; another may be at it, too. */
 export async function deleteUnfinished(host: StoreAccess): Promise<string[]> {
-  const names = host
+  const left = host
     .list()
     .filter(
       ({ name, readOnly, source }) => !readOnly && source === null && isUnfinishedImport(name),
     )
     .map(({ name }) => name)
     .filter((name) => host.importsUnderWay?.includes(name) !== true);
-  for (const name of names) await host.delete(name);
-  return names;
+  const deleted: string[] = [];
+  for (const name of left) {
+    try {
+      await host.delete(name);
+      deleted.push(name);
+    } catch (error) {
+      if (!isBlockspaceError(error, "ENOENT")) throw error;
+    }
+  }
+  return deleted;
 }

@@ -7,14 +7,13 @@
  * done, nothing is ever at hand, and all reads go the usual way.
  */
 import { viewOf } from "../base/bytes.ts";
+import { nativeFunction } from "./native-function.ts";
 import { KiB } from "../base/units.ts";
 
 /** Reads all of `target` at `offset`; `false` when it would have to wait. */
 export type CachedRead = (fd: number, target: Uint8Array, offset: number) => boolean;
 
 const RWF_NOWAIT = 8;
-/** Where `off_t` and pointers have 64 bits, and numbers are little-endian. */
-const KNOWN_SYSTEMS: ReadonlySet<string> = new Set(["linux x64", "linux arm64"]);
 /** Longer reads are worth a thread, and would keep the event loop waiting. */
 const MOST_BYTES: number = 256 * KiB;
 /** A read of so many bytes goes by way of a buffer whose address is known. */
@@ -30,15 +29,9 @@ type Preadv2 = (
 
 /** The system's own; `undefined` where there is none. */
 export async function loadCachedRead(): Promise<CachedRead | undefined> {
-  if (!KNOWN_SYSTEMS.has(`${process.platform} ${process.arch}`)) return undefined;
-  try {
-    const { default: koffi } = await import("koffi");
-    const types = ["int", "void *", "int", "int64_t", "int"];
-    const preadv2 = koffi.load(null).func("preadv2", "int64_t", types) as unknown as Preadv2;
-    return cachedReadWith(preadv2, (bytes) => koffi.address(bytes));
-  } catch {
-    return undefined;
-  }
+  const types = ["int", "void *", "int", "int64_t", "int"];
+  const preadv2 = await nativeFunction<Preadv2>("preadv2", "int64_t", types);
+  return preadv2 && cachedReadWith(preadv2.call, preadv2.addressOf);
 }
 
 function cachedReadWith(preadv2: Preadv2, addressOf: (bytes: Uint8Array) => bigint): CachedRead {

@@ -7,7 +7,7 @@ import { MAX_NAME_BYTES } from "../base/arguments.ts";
 import { BlockspaceError, isBlockspaceError, messageOf } from "../base/errors.ts";
 import { MiB } from "../base/units.ts";
 import { MAX_ID } from "../format/checkpoint-key.ts";
-import type { SubvolumeEntry } from "../format/checkpoint-values.ts";
+import { MAX_SUBVOLUME_ID, type SubvolumeEntry } from "../format/checkpoint-values.ts";
 import {
   entriesPerNode,
   LENGTH_MASK,
@@ -32,7 +32,7 @@ import { writeImage } from "./image-writing.ts";
 /** A longer line is none of ours. */
 const MAX_LINE: number = 64 * MiB;
 const MAX_LEVEL = 255;
-/** Of a pblock, an id of a subvolume, a checksum or a count of references. */
+/** Of a pblock, a family in a segment, a checksum or a count of references. */
 const MAX_U32: number = 2 ** 32 - 1;
 
 /** What a dump says. */
@@ -102,7 +102,8 @@ class DumpReader {
       throw new BlockspaceError("ENOTSUP", message);
     }
     this.#header = header as unknown as DumpHeader;
-    for (const name of ["lsn", "nextNode", "nextSubvolume"] as const) whole(name, header[name]);
+    for (const name of ["lsn", "nextNode"] as const) whole(name, header[name]);
+    whole("nextSubvolume", header["nextSubvolume"], MAX_SUBVOLUME_ID + 1);
     const { uuid } = this.#header.superblock;
     if (!/^[0-9a-f]{32}$/.test(uuid)) refuse("its uuid is none");
     const superblock = { ...this.#header.superblock, uuid: Buffer.from(uuid, "hex") };
@@ -151,7 +152,7 @@ class DumpReader {
     for (const key of Object.keys(numbers) as (keyof typeof numbers)[]) {
       numbers[key] = whole(key, line[key]);
     }
-    for (const key of ["id", "source", "family"] as const) whole(key, line[key], MAX_U32);
+    for (const key of ["id", "source", "family"] as const) whole(key, line[key], MAX_SUBVOLUME_ID);
     return { name, readOnly, ...numbers };
   }
 

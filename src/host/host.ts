@@ -92,6 +92,12 @@ export class Host implements AsyncDisposable {
     return this.#handle(entry.id);
   }
 
+  /** @internal The subvolume of an id, whatever it is called; nothing when it was deleted. */
+  withId(id: number): Subvolume | undefined {
+    this.#engine.checkOpen();
+    return this.#engine.state.catalogue.get(id) && this.#handle(id);
+  }
+
   /** All subvolumes, in the order in which they were made. */
   list(): SubvolumeInfo[] {
     this.#engine.checkOpen();
@@ -197,7 +203,7 @@ export class Host implements AsyncDisposable {
       transaction.end();
     }
     await this.#engine.submit(() => transaction.plan(), options.signal);
-    await this.#engine.flush();
+    await untilAborted(this.#engine.flush(), options);
   }
 
   /** Makes every change submitted so far durable. */

@@ -45,6 +45,8 @@ export class Releaser {
   /** Free blocks that are held while a hole is punched around them. */
   guardedBlocks = 0;
   readonly #punching = new Set<Promise<void>>();
+  /** So many wait for what is guarded. */
+  #waiting = 0;
   /** What had been allocated at the last run. */
   #claimed: number;
 
@@ -73,7 +75,9 @@ export class Releaser {
 
   /** Resolves when what is guarded at this moment is free again; unless a discard fails. */
   async unguarded(): Promise<void> {
+    this.#waiting++;
     await Promise.allSettled(this.#punching);
+    this.#waiting--;
     this.#parts.health.checkWritable();
   }
 
@@ -85,6 +89,8 @@ export class Releaser {
     } finally {
       this.#punching.delete(punching);
     }
+    // Whoever waits takes what he needs before the next segment is guarded.
+    if (this.#waiting > 0) await new Promise(setImmediate);
   }
 
   async #punchAll(holes: readonly Hole[]): Promise<void> {

@@ -26,7 +26,11 @@ export class Sequencer {
 
   /** Calls `look` when every task handed in before has ended, and none behind has begun. */
   async after<T>(look: () => T | Promise<T>): Promise<T> {
-    return this.#tail.then(look);
+    this.#running++;
+    return this.#tail.then(() => {
+      this.#running--;
+      return look();
+    });
   }
 
   /** Resolves when every task handed in before has ended. */

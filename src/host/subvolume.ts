@@ -357,7 +357,7 @@ export class Subvolume implements BlockSpace {
       const { entry, from, to } = this.#blockRange(offset, count);
       this.#staging.planCommit(planner, cookie, entry, from, to, mode);
     });
-    if (options.durable) await this.#engine.flush();
+    if (options.durable) await untilAborted(this.#engine.flush(), options);
   }
 
   /** The entry as it is now, or `ECLOSED` when the subvolume is deleted. */

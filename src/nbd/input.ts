@@ -26,6 +26,7 @@ export class Input {
   #end = 0;
   #isPaused = false;
   #ended = false;
+  #isAbandoned = false;
   #wanted = 0;
   #wake: (() => void) | undefined;
   /** Called whenever bytes have arrived, and at the end of them. */
@@ -55,6 +56,11 @@ export class Input {
   /** Nothing more will arrive. */
   get ended(): boolean {
     return this.#ended;
+  }
+
+  /** The other side is gone, and hears of nothing any more. */
+  get isAbandoned(): boolean {
+    return this.#isAbandoned;
   }
 
   /** Lets go of the stream, whoever reads it next; bytes that are here are not given back. */
@@ -185,9 +191,8 @@ export class Input {
     this.#wakeUp();
   };
 
-  /** Nobody waits for an answer to what is still here: it would be work for nothing. */
   readonly #onGone = (): void => {
-    this.#start = this.#end;
+    this.#isAbandoned = true;
     this.#onEnd();
   };
 }

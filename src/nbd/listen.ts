@@ -64,11 +64,7 @@ async function listenOnFile(server: Server, path: string): Promise<string> {
     const allowed = `allowed are ${MOST_PATH_BYTES}`;
     throw new BlockspaceError("ENAMETOOLONG", `${full} has ${bytes} bytes; ${allowed}`, { path });
   }
-  const above = dirname(full);
-  // The system only says that it has no permission there.
-  if (!(await stat(above).catch(() => undefined))?.isDirectory()) {
-    throw new BlockspaceError("ENOENT", `there is no directory ${above}`, { path });
-  }
+  await checkDirectory(dirname(full));
   await removeStale(full);
   // The file is made by the call itself, so nobody else can connect before its mode is set.
   const before = isMainThread ? process.umask(0o177) : undefined;
@@ -82,6 +78,16 @@ async function listenOnFile(server: Server, path: string): Promise<string> {
   await chmod(full, 0o600);
   // A slash may stand in a query as it is; "&" and "#" may not.
   return `nbd+unix:///?socket=${encodeURIComponent(full).replaceAll("%2F", "/")}`;
+}
+
+/** Where there is none, the system would only say that it has no permission. */
+async function checkDirectory(path: string): Promise<void> {
+  const stats = await stat(path).catch((error: NodeJS.ErrnoException) => error);
+  const isMissing =
+    stats instanceof Error
+      ? stats.code === "ENOENT" || stats.code === "ENOTDIR"
+      : !stats.isDirectory();
+  if (isMissing) throw new BlockspaceError("ENOENT", `there is no directory ${path}`, { path });
 }
 
 /** Removes a socket file that nobody listens on any more. */

@@ -103,6 +103,10 @@ export class Transmission {
       this.#finish();
       return false;
     }
+    if (input.isAbandoned && isAnswerAlone(request)) {
+      input.pass(REQUEST_BYTES);
+      return true;
+    }
     const refusal = this.#draining ? shuttingDown() : refusalOf(request, this.#parts.negotiated);
     const held = refusal ? 0 : bytesHeld(request);
     if (!this.#inFlight.hasRoom(held)) {
@@ -219,6 +223,11 @@ function payloadLength({ type, length }: Request): number {
   if (length <= MAX_PAYLOAD) return length;
   const most = `allowed are ${MAX_PAYLOAD}`;
   throw new ProtocolError(`a write announces ${length} bytes; ${most}`);
+}
+
+/** There is nothing to it but its answer: without one it would be work for nobody. */
+function isAnswerAlone({ type }: Request): boolean {
+  return type === command.read || type === command.blockStatus || type === command.cache;
 }
 
 function shuttingDown(): RequestError {

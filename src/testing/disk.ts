@@ -41,6 +41,7 @@ export interface Done {
   delayTurns: number;
 }
 
+/** So many operations that need no turn of the event loop may follow each other without one. */
 const SETTLED_PER_TURN = 4096;
 
 export class SimulatedDisk {

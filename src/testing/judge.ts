@@ -8,7 +8,7 @@ import type { Moment, Recoverable } from "./crash-check.ts";
 import type { Recording } from "./crash-states.ts";
 import { SimulatedDisk } from "./disk.ts";
 import { type DiskImage, fingerprintOfImage } from "./disk-image.ts";
-import { unlessHung } from "./hang.ts";
+import { HangError, unlessHung } from "./hang.ts";
 
 /** What came of a recovery. */
 interface Outcome<Observed> {
@@ -54,6 +54,7 @@ export class Judge<Observed> {
     moment: Moment,
   ): Promise<{ error: unknown } | undefined> {
     if ("error" in result) {
+      if (result.error instanceof HangError) return result;
       return this.#check.refusal?.(result.error, moment) ? undefined : result;
     }
     try {

@@ -34,7 +34,7 @@ function textOf(path: PathLike): string {
 }
 
 /** The longest name that Linux takes, in bytes. */
-const mostNameBytes = 255;
+const MOST_NAME_BYTES = 255;
 
 /**
  * All on the way must be folders: `ENOENT`, or `ENOTDIR` where a file stands in the way. No name
@@ -55,7 +55,7 @@ export function checkAbove(disk: SimulatedDisk, { given }: PathName): void {
 }
 
 function checkLength(part: string): void {
-  if (Buffer.byteLength(part) > mostNameBytes) throw systemError("ENAMETOOLONG", "stat");
+  if (Buffer.byteLength(part) > MOST_NAME_BYTES) throw systemError("ENAMETOOLONG", "stat");
 }
 
 /** What is there, if the folder above is. A slash at the end asks for a folder. */

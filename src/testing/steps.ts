@@ -34,12 +34,20 @@ export function runNow<T>(steps: Steps<T>): T {
   return next.value;
 }
 
+const NOTHING: Done = { entry: undefined, bytes: 0, delayTurns: 0 };
+
 /** Runs the first step at once, and each later one when the step before it is done. */
 export async function runInTurns<T>(disk: SimulatedDisk, steps: Steps<T>): Promise<T> {
-  let next = steps.next();
-  while (!next.done) {
-    await disk.settle(next.value);
-    next = steps.next();
+  try {
+    let next = steps.next();
+    while (!next.done) {
+      await disk.settle(next.value);
+      next = steps.next();
+    }
+    return next.value;
+  } catch (error) {
+    // Others have a turn now and then also beside a program that tries again and again.
+    await disk.settle(NOTHING);
+    throw error;
   }
-  return next.value;
 }

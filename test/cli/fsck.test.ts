@@ -163,6 +163,18 @@ describe("check", () => {
     expect(stdout.startsWith('{"type":"progress","phase":0')).toBe(true);
   });
 
+  it("ends quietly when who read its lines has left", async () => {
+    const started = start(["check", await store(), "--data", "--data-rate", "4k", "--json-lines"]);
+    started.child.stdin.end();
+    started.child.stdout.once("data", () => started.child.stdout.destroy());
+    const [code, signal] = (await once(started.child, "close")) as [number | null, string | null];
+    expect({ code, signal, says: started.stderr }).toEqual({
+      code: 141,
+      signal: null,
+      says: "",
+    });
+  });
+
   it("32: what was found until then is printed for programs", async () => {
     // More than is read at once.
     const place = await makeStore(path("store"), async (host) => {

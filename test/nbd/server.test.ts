@@ -64,6 +64,24 @@ describe("a client that does not take its replies", () => {
     expect(Number(read)).toBeLessThan(count / 10);
   });
 
+  it("and then is gone has its writes carried out: it may have said so before it went", async () => {
+    const { connect, host, server } = await serve();
+    const disk = await host.create("large", { size: 2 ** 30 });
+    const slow = connect();
+    await slow.go("large", { structured: false });
+    slow.stream.removeAllListeners("data");
+    slow.stream.pause();
+    const read = { type: cmd.read, length: 2 ** 20 };
+    const reads = Array.from({ length: 200 }, (_, i) => requestHeader(BigInt(i), read));
+    const data = Buffer.alloc(4096, "w");
+    const write = requestHeader(200n, { type: cmd.write, length: data.length });
+    slow.send(...reads, write, data, requestHeader(201n, { type: cmd.disc }));
+    await setTimeout(50);
+    slow.stream.destroy();
+    await vi.waitFor(() => expect(server.connections).toBe(0), { timeout: 20_000 });
+    expect(await disk.read(0, data.length)).toEqual(data);
+  });
+
   it("is still served everything when it takes them at last", async () => {
     const { open, host } = await serve();
     await host.create("large", { size: 2 ** 30 });

@@ -22,6 +22,31 @@ it("is told of where it waits for what never comes", async () => {
   expect(vi.getTimerCount()).toBe(0);
 });
 
+it.each([
+  ["what fails", "/nothing"],
+  ["what does not fail", "/"],
+])("is left behind where it tries %s again and again", async (_, path) => {
+  const check: CrashCheck = {
+    workload: () => undefined,
+    async recover(disk) {
+      const fs = fileSystem(disk);
+      for (;;) {
+        try {
+          await (await fs.open(path, "r")).close();
+        } catch {
+          // And once more.
+        }
+      }
+    },
+    refusal: () => true,
+    oracle: () => undefined,
+  };
+  const passing = setImmediate().then(() => vi.advanceTimersByTime(30_000));
+  const { violations } = await checkCrashConsistency(check);
+  await passing;
+  expect(violations.map(({ message }) => message)).toEqual([hung]);
+});
+
 it("is left behind where it goes round in circles", async () => {
   let rounds = 0;
   const check: CrashCheck = {

@@ -51,7 +51,11 @@ async function runCheck(session: Session, store: string, flags: CheckFlags): Pro
   if (flags.json || flags.jsonLines) output.insist();
   const lines: Promise<void>[] = [];
   const emit = (value: unknown): void => {
-    if (flags.jsonLines) lines.push(output.lineNow(JSON.stringify(value)));
+    if (!flags.jsonLines) return;
+    const line = output.lineNow(JSON.stringify(value));
+    // Whoever reads may leave; the check hears of it by its signal, and of the rest at its end.
+    line.catch(() => undefined);
+    lines.push(line);
   };
   const bar = progressBar(session, flags);
   const often = everyNow((progress) => emit({ type: "progress", ...progress }));

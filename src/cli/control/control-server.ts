@@ -129,8 +129,8 @@ function stateOf({ host, imports }: Service): object {
 
 /** The subvolume that a command began with, whatever it is called by now. */
 function find(host: Host, { id, name }: Reference): Subvolume {
-  const entry = host.list().find((info) => info.id === id);
-  if (entry) return host.get(entry.name);
+  const found = host.withId(id);
+  if (found) return found;
   throw new BlockspaceError("ENOENT", `subvolume "${name}" was deleted`, { subvolume: name });
 }
 

@@ -168,11 +168,11 @@ export class ServedStore implements StoreAccess {
 
   /** @internal One call and its answer. */
   async call<T>(call: string, ...args: unknown[]): Promise<T> {
+    if (this.#socket.destroyed) throw new BlockspaceError("ECLOSED", "the store is closed");
     const id = ++this.#lastId;
     const value = new Promise<unknown>((resolve, reject) => {
       this.#waiting.set(id, { resolve, reject });
     });
-    if (this.#socket.destroyed) throw new BlockspaceError("ECLOSED", "the store is closed");
     send(this.#socket, { id, call, args });
     return (await value) as T;
   }
