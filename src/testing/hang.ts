@@ -25,7 +25,7 @@ export async function unlessHung<T>(
       disk.onOperation = () => {
         throw error;
       };
-      disk.settle = () => new Promise(() => undefined);
+      disk.settle = () => new Promise(() => {});
       reject(error);
     }, HANG_MS);
   });
