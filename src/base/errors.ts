@@ -13,7 +13,7 @@ export const errorCodes = {
   ENOENT: "no store or no subvolume of that name",
   EEXIST: "the name, or the store, is already there",
   EROFS: "a write to a snapshot, or to a host that was opened read-only",
-  ENOSPC: "no space left in the host, or in the cookie",
+  ENOSPC: "no space left in the host, or in the cookie; or no subvolume id",
   EBUSY: "the range is staged by another cookie",
   ESTALE: "the staged range was discarded, or its mapping changed, before its commit",
   ECANCELED: "the cookie was cancelled, or the caller's signal aborted",
