@@ -104,7 +104,7 @@ export const commitBugs: readonly PlantedBug[] = [
   {
     name: "transaction-not-flushed",
     file: "host/host.js",
-    find: "await this.#engine.submit(() => transaction.plan(), options.signal);\n        await this.#engine.flush();",
+    find: "await this.#engine.submit(() => transaction.plan(), options.signal);\n        await untilAborted(this.#engine.flush(), options);",
     replace: "await this.#engine.submit(() => transaction.plan(), options.signal);",
     mistake: "transact() resolves before its commit is durable",
   },
@@ -123,7 +123,7 @@ export const commitBugs: readonly PlantedBug[] = [
   {
     name: "durable-commit-not-flushed",
     file: "host/subvolume.js",
-    find: "if (options.durable)\n            await this.#engine.flush();",
+    find: "if (options.durable)\n            await untilAborted(this.#engine.flush(), options);",
     replace: "",
     mistake: "commit() with durable: true resolves before the flush",
   },
