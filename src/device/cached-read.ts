@@ -7,8 +7,8 @@
  * done, nothing is ever at hand, and all reads go the usual way.
  */
 import { viewOf } from "../base/bytes.ts";
-import { nativeFunction } from "./native-function.ts";
 import { KiB } from "../base/units.ts";
+import { nativeFunction } from "./native-function.ts";
 
 /** Reads all of `target` at `offset`; `false` when it would have to wait. */
 export type CachedRead = (fd: number, target: Uint8Array, offset: number) => boolean;

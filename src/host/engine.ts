@@ -203,11 +203,11 @@ export class Engine {
     const enough = (): boolean => blocks <= this.#available(urgent);
     for (let round = 0; round < 4 && !enough(); round++) {
       while (this.state.nodes.dead.length > 0 && !enough()) await this.#reclaimStep();
-      while (this.releaser.guardedBlocks > 0 && !enough()) await this.releaser.unguarded();
+      await this.releaser.unguarded(enough);
       if (enough() || this.state.segments.busy.count === 0) break;
       await this.checkpointer.run();
     }
-    while (this.releaser.guardedBlocks > 0 && !enough()) await this.releaser.unguarded();
+    await this.releaser.unguarded(enough);
     if (enough()) return;
     const { blockSize } = this.state.geometry;
     throw new BlockspaceError(

@@ -73,12 +73,14 @@ export class Releaser {
     for (const segment of cold) await this.#punch(this.#holesIn(segment, []));
   }
 
-  /** Resolves when what is guarded at this moment is free again; unless a discard fails. */
-  async unguarded(): Promise<void> {
-    this.#waiting++;
-    await Promise.allSettled(this.#punching);
-    this.#waiting--;
-    this.#parts.health.checkWritable();
+  /** Waits for what is guarded to come free again, as long as there is not `enough` else. */
+  async unguarded(enough: () => boolean): Promise<void> {
+    while (this.guardedBlocks > 0 && !enough()) {
+      this.#waiting++;
+      await Promise.allSettled(this.#punching);
+      this.#waiting--;
+      this.#parts.health.checkWritable();
+    }
   }
 
   async #punch(holes: readonly Hole[]): Promise<void> {
