@@ -56,6 +56,9 @@ export interface CreateOptions {
   layout: "sparse" | "preallocated";
 }
 
+/** Many may hold a shared lock at once; an exclusive one is held alone. */
+export type LockMode = "exclusive" | "shared";
+
 /** A held lock; `release` gives it back, and so does the death of the process. */
 export interface Lock {
   release(): Promise<void>;
@@ -89,7 +92,7 @@ export interface Directory {
    * Takes an operating-system lock on a file of this directory (which `exclusive` creates when it
    * is not there); `ELOCKED` at once when another holder is in the way.
    */
-  lock(name: string, mode: "exclusive" | "shared"): Promise<Lock>;
+  lock(name: string, mode: LockMode): Promise<Lock>;
 }
 
 /** Writes chunks; what they are is durable when it resolves. */

@@ -7,7 +7,7 @@
 import { lstat, mkdir, readdir, rename, stat, unlink } from "node:fs/promises";
 import fs from "node:fs";
 import { dirname, join, resolve } from "node:path";
-import type { CreateOptions, Device, Directory, Lock } from "./device.ts";
+import type { CreateOptions, Device, Directory, Lock, LockMode } from "./device.ts";
 import { FileDevice, linkError, type Links } from "./file-device.ts";
 import { lockFile } from "./file-lock.ts";
 import { codeOf, entryError, isMissing } from "./medium-error.ts";
@@ -97,7 +97,7 @@ export class FileDirectory implements Directory {
     }
   }
 
-  async lock(name: string, mode: "exclusive" | "shared"): Promise<Lock> {
+  async lock(name: string, mode: LockMode): Promise<Lock> {
     await this.#refuseLink();
     return lockFile(join(this.path, name), mode, this.#links);
   }

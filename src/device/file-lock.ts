@@ -16,7 +16,7 @@ import fs from "node:fs";
 import { stat } from "node:fs/promises";
 import { tryLock } from "fs-native-extensions";
 import { BlockspaceError } from "../base/errors.ts";
-import type { Lock } from "./device.ts";
+import type { Lock, LockMode } from "./device.ts";
 import { flagsFor, type Links } from "./file-device.ts";
 import { entryError, ioError, isMissing } from "./medium-error.ts";
 import * as system from "./system-calls.ts";
@@ -25,10 +25,12 @@ const { O_CREAT, O_NONBLOCK, O_RDONLY, O_RDWR } = fs.constants;
 /** Losing this often means that somebody replaces the file all the time. */
 const MAX_ATTEMPTS = 8;
 
-type Mode = "exclusive" | "shared";
-
 /** Takes the lock on the file at `path`, or throws `ELOCKED` at once. */
-export async function lockFile(path: string, mode: Mode, links: Links = "follow"): Promise<Lock> {
+export async function lockFile(
+  path: string,
+  mode: LockMode,
+  links: Links = "follow",
+): Promise<Lock> {
   const creation = mode === "exclusive" ? O_CREAT : 0;
   return lockWith(path, mode, creation | flagsFor(links));
 }
@@ -38,7 +40,7 @@ export async function lockFile(path: string, mode: Mode, links: Links = "follow"
  * who open a copy of the store. A block device needs none: it is opened exclusively. What is not
  * there is for those to tell who open it.
  */
-export async function lockDataFile(path: string, mode: Mode): Promise<Lock> {
+export async function lockDataFile(path: string, mode: LockMode): Promise<Lock> {
   const isFile = await stat(path).then(
     (stats) => stats.isFile(),
     () => false,
@@ -46,7 +48,7 @@ export async function lockDataFile(path: string, mode: Mode): Promise<Lock> {
   return isFile ? lockWith(path, mode, 0) : { release: async () => undefined };
 }
 
-async function lockWith(path: string, mode: Mode, flags: number): Promise<Lock> {
+async function lockWith(path: string, mode: LockMode, flags: number): Promise<Lock> {
   try {
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
       const fd = await openLocked(path, mode, flags);
@@ -79,7 +81,11 @@ class FileLock implements Lock {
 /**
  * The descriptor that holds the lock, or nothing when `path` no longer leads to the locked file.
  */
-async function openLocked(path: string, mode: Mode, flags: number): Promise<number | undefined> {
+async function openLocked(
+  path: string,
+  mode: LockMode,
+  flags: number,
+): Promise<number | undefined> {
   const shared = mode === "shared";
   // To open a FIFO would wait for its other end.
   const fd = await system.open(path, (shared ? O_RDONLY : O_RDWR) | O_NONBLOCK | flags);

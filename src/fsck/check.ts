@@ -4,7 +4,7 @@
  */
 import { show } from "../base/arguments.ts";
 import { BlockspaceError, isBlockspaceError, messageOf } from "../base/errors.ts";
-import type { Device } from "../device/device.ts";
+import type { Device, LockMode } from "../device/device.ts";
 import { formatUuid, type Superblock } from "../format/superblock.ts";
 import { journalDirectory } from "../host/store.ts";
 import { type JournalIdentity, journalIdentityOf } from "../journal/files.ts";
@@ -125,7 +125,7 @@ export function checkRate({ bytesPerSecond: rate }: CheckOptions): void {
 export async function examine(
   access: StoreAccess,
   options: CheckOptions = {},
-  lockMode: "shared" | "exclusive" | "none" = "shared",
+  lockMode: LockMode | "none" = "shared",
 ): Promise<{ report: CheckReport; evidence: Evidence | undefined }> {
   const findings = new Findings(options.onFinding);
   const report: CheckReport = {
@@ -175,7 +175,7 @@ class CheckRun {
     this.#report = report;
   }
 
-  async all(lockMode: "shared" | "exclusive" | "none"): Promise<void> {
+  async all(lockMode: LockMode | "none"): Promise<void> {
     const access = this.#access;
     const findings = this.#findings;
     const report = findings.report();
@@ -219,7 +219,7 @@ class CheckRun {
     for (const close of this.#closers.toReversed()) await close();
   }
 
-  async #identity(lockMode: "shared" | "exclusive" | "none"): Promise<Identity> {
+  async #identity(lockMode: LockMode | "none"): Promise<Identity> {
     const report = this.#findings.report();
     const { lock, ...identity } = await checkIdentity(this.#access, lockMode, report);
     this.#closers.push(() => lock.release());

@@ -3,7 +3,7 @@
  * the lock taken, and the superblock and the label of the data device are read.
  */
 import { BlockspaceError, isBlockspaceError } from "../base/errors.ts";
-import type { Device, Lock } from "../device/device.ts";
+import type { Device, Lock, LockMode } from "../device/device.ts";
 import {
   DATA_LABEL_SIZE,
   decodeDataLabel,
@@ -42,7 +42,7 @@ export interface Identity {
 /** Phase 0. Throws `ENOENT` where there is no store, `ELOCKED` where somebody writes to it. */
 export async function checkIdentity(
   access: StoreAccess,
-  mode: "shared" | "exclusive" | "none",
+  mode: LockMode | "none",
   report: Report,
 ): Promise<Identity & { lock: Lock }> {
   const { directory } = access;
@@ -103,7 +103,7 @@ async function superblockIn(
 async function lockAll(
   { directory, lockDevice }: StoreAccess,
   names: ReadonlySet<string>,
-  mode: "shared" | "exclusive" | "none",
+  mode: LockMode | "none",
 ): Promise<Lock> {
   const locks: Lock[] = [];
   const wanted = mode === "none" ? [] : [LOCK, SUPERBLOCK, SUPERBLOCK_AWAY];
@@ -123,10 +123,7 @@ async function lockAll(
 }
 
 /** The locks of a repair, held from its first look to its last byte; `exclusive` makes the file. */
-export async function lockForRepair(
-  access: StoreAccess,
-  mode: "shared" | "exclusive",
-): Promise<Lock> {
+export async function lockForRepair(access: StoreAccess, mode: LockMode): Promise<Lock> {
   const names = new Set(await access.directory.list());
   const store = [SUPERBLOCK, SUPERBLOCK_AWAY].some((name) => names.has(name));
   if (store && mode === "exclusive") names.add(LOCK);

@@ -10,7 +10,7 @@ import type { Environment } from "../checkpoint/environment.ts";
 import { dumpEnvironment } from "../checkpoint/lmdb-dump.ts";
 import { DATA_FILE, isRegularFile } from "../checkpoint/lmdb-files.ts";
 import { dataDevice } from "../device/data-device.ts";
-import type { Device, Directory, Lock } from "../device/device.ts";
+import type { Device, Directory, Lock, LockMode } from "../device/device.ts";
 import { removeEntries } from "../device/directory-paths.ts";
 import { FileDirectory } from "../device/file-directory.ts";
 import { decodeKey } from "../format/checkpoint-key.ts";
@@ -49,7 +49,7 @@ export interface StoreAccess {
   /** Opens a data device that lies elsewhere. */
   openDevice?: (mode: "read" | "write") => Promise<Device>;
   /** Locks that device: a copy of the store may lead to it as well. */
-  lockDevice?: (mode: "exclusive" | "shared") => Promise<Lock>;
+  lockDevice?: (mode: LockMode) => Promise<Lock>;
   /**
    * Reads an environment. Where a value is the same in `twin`, its bytes are those of the twin: two
    * checkpoints hold nearly the same, and take little more memory than one.

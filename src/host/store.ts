@@ -9,7 +9,7 @@
 import { BlockspaceError, isBlockspaceError } from "../base/errors.ts";
 import { formatSize, KiB } from "../base/units.ts";
 import type { OpenEnvironment } from "../checkpoint/environment.ts";
-import type { Device, Directory, Lock } from "../device/device.ts";
+import type { Device, Directory, Lock, LockMode } from "../device/device.ts";
 import {
   DATA_LABEL_SIZE,
   decodeDataLabel,
@@ -30,7 +30,7 @@ export interface StoreParts {
   /** Opens a data device that lies elsewhere; without it the store has a file of its own. */
   openDevice?: (mode: "read" | "write") => Promise<Device>;
   /** Locks that device: a copy of the store may lead to it as well. */
-  lockDevice?: (mode: "exclusive" | "shared") => Promise<Lock>;
+  lockDevice?: (mode: LockMode) => Promise<Lock>;
   environments: (
     directory: Directory,
     options: { storeId: Uint8Array; readOnly: boolean },

@@ -4,7 +4,7 @@
  */
 import { dirname, resolve } from "node:path/posix";
 import { BlockspaceError } from "../base/errors.ts";
-import type { CreateOptions, Directory, Lock } from "../device/device.ts";
+import type { CreateOptions, Directory, Lock, LockMode } from "../device/device.ts";
 import { entryError, ioError } from "../device/medium-error.ts";
 import type { Done, SimulatedDisk } from "./disk.ts";
 import { SimulatedDevice } from "./simulated-device.ts";
@@ -58,7 +58,7 @@ export class SimulatedDirectory implements Directory {
     await this.#makeDurably(resolve("/", this.path));
   }
 
-  async lock(name: string, mode: "exclusive" | "shared"): Promise<Lock> {
+  async lock(name: string, mode: LockMode): Promise<Lock> {
     const path = this.#pathOf(name);
     const missing = this.disk.find(path) === undefined;
     let created: { done: Done } | undefined;
