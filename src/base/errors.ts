@@ -68,6 +68,19 @@ export function isBlockspaceError(error: unknown, code?: ErrorCode): error is Bl
   return error instanceof BlockspaceError && (code === undefined || error.code === code);
 }
 
+/** What an error says behind its code. */
+export function reasonIn(error: BlockspaceError): string {
+  return error.message.slice(error.code.length + ": ".length);
+}
+
+/** Where an error happened, to be said of another one. */
+export function placeOf(error: BlockspaceError): ErrorPlace {
+  const { path, subvolume, offset, length, address, lsn } = error;
+  const place: Record<string, unknown> = { path, subvolume, offset, length, address, lsn };
+  for (const key of Object.keys(place)) if (place[key] === undefined) delete place[key];
+  return place;
+}
+
 /** What an unknown thrown thing says, for use inside another message. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

@@ -1,7 +1,8 @@
 /** Commands on a store that is being served: they go through the server, and say what they always say. */
-import { writeFileSync } from "node:fs";
+import { once } from "node:events";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { readFile, stat } from "node:fs/promises";
-import { connect } from "node:net";
+import { connect, createServer } from "node:net";
 import { describe, expect, it } from "vitest";
 import {
   blockspace,
@@ -13,6 +14,7 @@ import {
   start,
   type Running,
 } from "../cli/blockspace.ts";
+import { receive, send } from "../../src/cli/control/messages.ts";
 import { ServedStore } from "../../src/cli/control/served-store.ts";
 import { Client } from "./client.ts";
 import { serveNewStore } from "./served-process.ts";
@@ -150,6 +152,24 @@ describe("a store that is being served", () => {
     expect([...usage.keys()]).toEqual(served.list().map(({ name }) => name));
     expect((await served.get("disk").read(0, 5)).toString()).toBe("other");
     await served.close();
+  });
+
+  it("by another version is left alone, and both versions are named", async () => {
+    const store = at("store");
+    mkdirSync(store);
+    const asked: string[] = [];
+    const other = createServer((socket) =>
+      receive(socket, ({ id, call }) => {
+        asked.push(String(call));
+        send(socket, { id: Number(id), value: { version: "0.0.9", path: store, list: {} } });
+      }),
+    );
+    await once(other.listen(`${store}/control.sock`), "listening");
+    const { code, says } = await failure("delete", store, "disk");
+    expect(code).toBe(1);
+    expect(says).toMatch(/ENOTSUP: .* served by version 0\.0\.9 .* this command is of version \d/);
+    expect(asked).toEqual(["state"]);
+    other.close();
   });
 
   it("that was killed leaves sockets behind which nobody minds", async () => {

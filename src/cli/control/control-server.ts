@@ -8,6 +8,7 @@ import { BlockspaceError, isBlockspaceError, messageOf } from "../../base/errors
 import type { Host } from "../../host/host.ts";
 import type { Subvolume } from "../../host/subvolume.ts";
 import { listenOn } from "../../nbd/listen.ts";
+import { packageVersion } from "../version.ts";
 import { ImportsUnderWay } from "./imports-under-way.ts";
 import {
   CONTROL_SOCKET,
@@ -25,6 +26,7 @@ const MOST_ITEMS = 4096;
 type Calls = Readonly<Record<string, (host: Host, ...args: never[]) => unknown>>;
 
 interface Service {
+  version: string;
   host: Host;
   imports: ImportsUnderWay;
 }
@@ -68,7 +70,7 @@ export class ControlServer {
   /** Listens in the directory of the host's store. */
   static async open(host: Host): Promise<ControlServer> {
     const sockets = new Set<Socket>();
-    const service = { host, imports: new ImportsUnderWay() };
+    const service = { version: packageVersion(), host, imports: new ImportsUnderWay() };
     const server = createServer((socket) => {
       sockets.add(socket);
       socket.on("close", () => {
@@ -121,9 +123,9 @@ async function valueOf(service: Service, call: string, args: unknown[]): Promise
   return make(host, ...(args as never[]));
 }
 
-function stateOf({ host, imports }: Service): object {
+function stateOf({ version, host, imports }: Service): object {
   const { path, uuid, recovery } = host;
-  const told = { path, uuid, recovery, importsUnderWay: imports.names };
+  const told = { version, path, uuid, recovery, importsUnderWay: imports.names };
   return { ...told, list: host.list(), statistics: host.statistics() };
 }
 

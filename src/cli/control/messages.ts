@@ -5,7 +5,13 @@
  */
 import type { Socket } from "node:net";
 import { MiB } from "../../base/units.ts";
-import { type BlockspaceError, type ErrorCode, type ErrorPlace } from "../../base/errors.ts";
+import {
+  type BlockspaceError,
+  type ErrorCode,
+  type ErrorPlace,
+  placeOf,
+  reasonIn,
+} from "../../base/errors.ts";
 
 /** The control socket of a store, in its directory. */
 export const CONTROL_SOCKET = "control.sock";
@@ -65,8 +71,5 @@ function objectOf(line: string): Record<string, unknown> {
 }
 
 export function errorOf(error: BlockspaceError): NonNullable<Answer["error"]> {
-  const { code, message, path, subvolume, offset, length, address, lsn } = error;
-  const place: Record<string, unknown> = { path, subvolume, offset, length, address, lsn };
-  for (const key of Object.keys(place)) if (place[key] === undefined) delete place[key];
-  return { code, message: message.slice(code.length + 2), place };
+  return { code: error.code, message: reasonIn(error), place: placeOf(error) };
 }

@@ -12,6 +12,7 @@ import type { Iomap } from "../../host/iomap.ts";
 import type { Statistics } from "../../host/statistics.ts";
 import type { WaitOptions } from "../../host/wait.ts";
 import type { Recovery } from "../../replay/replay.ts";
+import { packageVersion } from "../version.ts";
 import {
   type Answer,
   CONTROL_SOCKET,
@@ -25,6 +26,8 @@ import type { StoreAccess, SubvolumeAccess } from "./store-access.ts";
 
 /** What the server tells of its store. */
 interface State {
+  /** Of the package that serves it. */
+  version: string;
   path: string;
   uuid: string;
   recovery: Recovery;
@@ -64,8 +67,27 @@ export class ServedStore implements StoreAccess {
       return undefined;
     }
     const served = new ServedStore(socket);
-    await served.#refresh();
-    return served;
+    try {
+      await served.#refresh();
+      served.#checkVersion();
+      return served;
+    } catch (error) {
+      await served.close();
+      throw error;
+    }
+  }
+
+  /** What goes over the socket is as the package's version has it. */
+  #checkVersion(): void {
+    const own = packageVersion();
+    const { path, version } = this.#state;
+    if (version === own) return;
+    throw new BlockspaceError(
+      "ENOTSUP",
+      `the store is being served by version ${version} of blockspace, and this command is of ` +
+        `version ${own}: use the command of the server's version, or start the server anew`,
+      { path },
+    );
   }
 
   get path(): string {
