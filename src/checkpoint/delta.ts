@@ -5,10 +5,13 @@
  *
  * Where the environment is not exactly one checkpoint behind (it is new, or was found damaged), it
  * is emptied and everything is copied.
+ *
+ * What is copied from the newest environment is checked on its way. A value that has rotted there
+ * would take the place of a sound one, which is what a repair needs: the checkpoint fails instead.
  */
 import { MAX_ID } from "../format/checkpoint-key.ts";
 import { encodeNumberPage, kinds, PAGE_ENTRIES } from "../format/checkpoint-values.ts";
-import { seal } from "../format/sealed-value.ts";
+import { open as openSealed, seal } from "../format/sealed-value.ts";
 import type { Change, Environment } from "./environment.ts";
 
 const KIND_STEP: number = MAX_ID + 1;
@@ -83,7 +86,9 @@ function* missed(
   for (const packed of lastChangedKeys) {
     if (changed.has(packed)) continue;
     const { kind, id } = unpackKey(packed);
-    yield { kind, id, value: newest.get(kind, id) ?? null };
+    const value = newest.get(kind, id);
+    if (value) openSealed(kind, id, value);
+    yield { kind, id, value: value ?? null };
   }
 }
 
@@ -100,7 +105,9 @@ const copiedKinds = [
 function* everythingElse(newest: Environment, changed: ReadonlySet<number>): Generator<Change> {
   for (const kind of copiedKinds) {
     for (const { id, value } of newest.scan(kind)) {
-      if (!changed.has(packKey(kind, id))) yield { kind, id, value: new Uint8Array(value) };
+      if (changed.has(packKey(kind, id))) continue;
+      openSealed(kind, id, value);
+      yield { kind, id, value: new Uint8Array(value) };
     }
   }
 }

@@ -164,4 +164,17 @@ describe("deltaFor", () => {
       [kinds.changedKeys, 0],
     ]);
   });
+
+  it("copies no value that does not match its seal", async () => {
+    const { open: openEnvironment } = new MemoryEnvironments();
+    const [target, newest] = [await openEnvironment("a"), await openEnvironment("b")];
+    const rotten = { kind: kinds.node, id: 7, value: Buffer.from("rotten") };
+    await newest.commit([rotten], { epoch: 1, lsn: 1, reset: false });
+    const source = { target, newest, frozen: frozenOf(new Map()) };
+    for (const reset of [false, true]) {
+      const lastChangedKeys = reset ? [] : [packKey(kinds.node, 7)];
+      const delta = deltaFor({ ...source, lastChangedKeys, reset }, new Set());
+      expect(() => [...delta]).toThrow("ECORRUPT: value 7 of kind 3 does not match its checksum");
+    }
+  });
 });
