@@ -1,5 +1,5 @@
 /** The checks that rows of the matrix are made of: a workload on a store, and what may come out. */
-import { isBlockspaceError } from "blockspace";
+import { type Host, isBlockspaceError } from "blockspace";
 import {
   auditHost,
   checkSimulatedStore,
@@ -167,7 +167,7 @@ export async function recover(
   if (disk.find("/store/superblock") === undefined) return createAnew(disk);
   const number = fingerprintOfImage(disk.start);
   if (!hasFailed && number % CHECK_EVERY === 0) await expectClean(disk.start);
-  const host = await open(disk);
+  const host = await (isRotten ? openFromSecondCopy(disk) : open(disk));
   const { damagedCheckpoint } = host.recovery;
   if (!isRotten && damagedCheckpoint !== undefined) {
     throw new Error(`the newest checkpoint was passed over: ${damagedCheckpoint}`);
@@ -177,6 +177,17 @@ export async function recover(
   if (!mayBeUnreadable) expectReadable(found);
   if (number % GO_ON_EVERY === 0) await goOn(disk, found);
   return found;
+}
+
+/** The older checkpoint is sound and the journal reaches back to it: no case for an error. */
+async function openFromSecondCopy(disk: SimulatedDisk): Promise<Host> {
+  try {
+    return await open(disk);
+  } catch (cause) {
+    throw new Error(`there is a second copy, and the store does not open: ${String(cause)}`, {
+      cause,
+    });
+  }
 }
 
 /**

@@ -15,7 +15,7 @@ import { isBlockspaceError } from "../base/errors.ts";
 import { commitDelta, type FrozenState } from "../checkpoint/delta.ts";
 import type { Environment, OpenEnvironment } from "../checkpoint/environment.ts";
 import type { Journal } from "../journal/journal.ts";
-import type { Environments } from "../replay/replay.ts";
+import type { Environments } from "../replay/environments.ts";
 import type { State } from "../replay/state.ts";
 import type { Committer } from "./committer.ts";
 import type { Health } from "./health.ts";

@@ -14,7 +14,7 @@ import type { Device } from "../device/device.ts";
 import type { JournalRecord } from "../format/records.ts";
 import { checkCommitSize, type Journal } from "../journal/journal.ts";
 import { produceCommit } from "../replay/apply.ts";
-import type { Environments } from "../replay/replay.ts";
+import type { Environments } from "../replay/environments.ts";
 import type { State } from "../replay/state.ts";
 import { Allocator } from "../space/allocator.ts";
 import { addressOf } from "../space/geometry.ts";

@@ -4,13 +4,14 @@
  *
  * Replay writes nothing. It may be cut short at any point and run again with the same result; what
  * must be written afterwards is written by the host that asked for it. When the newest checkpoint
- * is damaged, the other one is used with more of the journal, which is kept back to the older of
- * the two for this. When both are, the journal alone will do if it is whole since creation.
+ * turns out to be damaged, be it in a value that only a commit of the journal asks for, replay
+ * begins again with the other one and more of the journal, which is kept back to the older of the
+ * two for this. When both are, the journal alone will do if it is whole since creation.
  */
 import type { BlockMemory } from "../base/block-memory.ts";
-import { isBlockspaceError } from "../base/errors.ts";
+import { BlockspaceError, isBlockspaceError, placeOf, reasonIn } from "../base/errors.ts";
 import { emptyEnvironment } from "../checkpoint/empty-environment.ts";
-import type { Environment, OpenEnvironment } from "../checkpoint/environment.ts";
+import type { OpenEnvironment } from "../checkpoint/environment.ts";
 import type { Directory } from "../device/device.ts";
 import { type CarriedBlock, carriedBlocks } from "../format/journal-frame.ts";
 import type { JournalIdentity } from "../journal/files.ts";
@@ -19,6 +20,7 @@ import type { BlockRun } from "../space/busy.ts";
 import type { Geometry } from "../space/geometry.ts";
 import { applyCommit } from "./apply.ts";
 import { blocksGiven } from "./carried-blocks.ts";
+import { damageOf, type Environments, openEnvironments } from "./environments.ts";
 import { State } from "./state.ts";
 
 /** What an opening host found and did; sizes in bytes. */
@@ -46,20 +48,6 @@ export interface ReplaySource {
   openEnvironment: OpenEnvironment;
 }
 
-/** The environments as replay found them. */
-export interface Environments {
-  /** By name; one that is damaged so that it cannot be opened is left out. */
-  opened: Partial<Record<"a" | "b", Environment>>;
-  /** The one that the state was loaded from; an empty one when there is no checkpoint. */
-  newest: Environment;
-  /** The commit that the newest holds. */
-  lsn: number;
-  /** The commit that the older of two holds; 0 when there are not two that can be believed. */
-  olderLsn: number;
-  /** The greatest epoch that any of them claims; the next checkpoint's is greater. */
-  epoch: number;
-}
-
 export interface Replayed {
   state: State;
   environments: Environments;
@@ -79,37 +67,95 @@ export async function replay(
   memory: BlockMemory,
 ): Promise<Replayed> {
   const began = performance.now();
-  const chosen = await chooseCheckpoint(source, cacheSize);
-  const { state, checksum } = chosen;
+  const found = await openEnvironments(source.openEnvironment);
+  let { damage } = found;
+  let disbelieved: Disbelieved | undefined;
+  for (const environments of found.starts) {
+    try {
+      const rebuilt = await rebuild(environments, source, cacheSize, memory);
+      const { state, end, restored, counts } = rebuilt;
+      const recovery: Recovery = {
+        checkpointLsn: rebuilt.checkpointLsn,
+        lastLsn: end.lsn,
+        ...counts,
+        discardedBytes: end.discardedBytes,
+        milliseconds: Math.round(performance.now() - began),
+        ...(damage === undefined ? {} : { damagedCheckpoint: damage }),
+      };
+      return { state, environments, end, restored, recovery };
+    } catch (error) {
+      if (!(error instanceof Disbelieved)) throw damage === undefined ? error : both(error, damage);
+      damage ??= damageOf(environments.newest.name, error.cause);
+      disbelieved ??= error;
+    }
+  }
+  throw disbelieved!.cause;
+}
+
+/** What replay began with, or what it made of it, turned out to be damaged. */
+class Disbelieved extends Error {
+  declare readonly cause: BlockspaceError;
+}
+
+/** Does what looks at the state: tells damage there from damage to the journal. */
+function believing<T>(work: () => T): T {
+  try {
+    return work();
+  } catch (cause) {
+    if (isBlockspaceError(cause, "ECORRUPT")) throw new Disbelieved(cause.message, { cause });
+    throw cause;
+  }
+}
+
+/** An error of the journal, which is read from far back since a checkpoint is damaged. */
+function both(error: unknown, damage: string): unknown {
+  if (!isBlockspaceError(error, "ECORRUPT")) return error;
+  const message = `${reasonIn(error)}; a checkpoint was passed over: ${damage}`;
+  return new BlockspaceError("ECORRUPT", message, { ...placeOf(error), cause: error });
+}
+
+interface Rebuilt {
+  state: State;
+  checkpointLsn: number;
+  end: JournalEnd;
+  restored: Map<number, number>;
+  counts: { commits: number; records: number; bytes: number };
+}
+
+/** From one checkpoint, or from none where it is the empty one. */
+async function rebuild(
+  { newest }: Environments,
+  source: ReplaySource,
+  cacheSize: number,
+  memory: BlockMemory,
+): Promise<Rebuilt> {
+  const state = new State(source.geometry, newest, cacheSize);
+  const checksum = newest === emptyEnvironment ? 0 : believing(() => state.load());
   const checkpointLsn = state.lsn;
-  const reader = new JournalReader(source.journal, source.identity, {
-    lsn: checkpointLsn,
-    checksum,
-  });
+  const start = { lsn: checkpointLsn, checksum };
+  const batches = new JournalReader(source.journal, source.identity, start).batches();
   const restored = new Map<number, number>();
   const counts = { commits: 0, records: 0, bytes: 0 };
-  const batches = reader.batches();
-  let next = await batches.next();
-  while (!next.done) {
-    const carried = carriedBlocks(next.value, source.geometry.blockSize);
-    for (const commit of next.value.commits) applyCommit(state, commit);
-    for (const run of blocksGiven(next.value.commits)) drop(run, restored, memory);
-    keep(carried, restored, memory);
-    counts.commits += next.value.commits.length;
-    for (const commit of next.value.commits) counts.records += commit.records.length;
-    counts.bytes += next.value.header.length;
-    next = await batches.next();
+  try {
+    let next = await batches.next();
+    while (!next.done) {
+      const { commits, header } = next.value;
+      const carried = carriedBlocks(next.value, source.geometry.blockSize);
+      believing(() => commits.forEach((commit) => applyCommit(state, commit)));
+      for (const run of blocksGiven(commits)) drop(run, restored, memory);
+      keep(carried, restored, memory);
+      counts.commits += commits.length;
+      for (const commit of commits) counts.records += commit.records.length;
+      counts.bytes += header.length;
+      next = await batches.next();
+    }
+    return { state, checkpointLsn, end: next.value, restored, counts };
+  } catch (error) {
+    for (const slot of restored.values()) memory.release({ slot, count: 1 });
+    // Closes the file that the reader is in.
+    await batches.return(undefined as never);
+    throw error;
   }
-  const end = next.value;
-  const recovery: Recovery = {
-    checkpointLsn,
-    lastLsn: end.lsn,
-    ...counts,
-    discardedBytes: end.discardedBytes,
-    milliseconds: Math.round(performance.now() - began),
-    ...(chosen.damage === undefined ? {} : { damagedCheckpoint: chosen.damage }),
-  };
-  return { state, environments: chosen.environments, end, restored, recovery };
 }
 
 /** Forgets what was carried for blocks that have new contents. */
@@ -134,52 +180,4 @@ function keep(
     memory.view({ slot, count: 1 }).set(data);
     restored.set(pblock, slot);
   }
-}
-
-interface Chosen {
-  state: State;
-  checksum: number;
-  environments: Environments;
-  damage: string | undefined;
-}
-
-async function chooseCheckpoint(source: ReplaySource, cacheSize: number): Promise<Chosen> {
-  const opened: Environments["opened"] = {};
-  const candidates: { environment: Environment; epoch: number; lsn: number }[] = [];
-  let damage: string | undefined;
-  for (const name of ["a", "b"] as const) {
-    try {
-      const environment = await source.openEnvironment(name);
-      opened[name] = environment;
-      const closing = environment.closing();
-      if (closing) candidates.push({ environment, epoch: closing.epoch, lsn: closing.lsn });
-    } catch (error) {
-      damage = damageOf(error, name);
-    }
-  }
-  candidates.sort((one, two) => two.epoch - one.epoch);
-  const epoch = candidates[0]?.epoch ?? 0;
-  for (const { environment } of candidates) {
-    try {
-      const state = new State(source.geometry, environment, cacheSize);
-      const checksum = state.load();
-      const older = candidates.find((candidate) => candidate.environment !== environment);
-      const olderLsn = older ? Math.min(older.lsn, state.lsn) : 0;
-      const environments = { opened, newest: environment, lsn: state.lsn, olderLsn, epoch };
-      return { state, checksum, environments, damage };
-    } catch (error) {
-      damage = damageOf(error, environment.name);
-    }
-  }
-  const state = new State(source.geometry, emptyEnvironment, cacheSize);
-  // One more, or a damaged environment would seem to be just one checkpoint behind the next.
-  const next = { lsn: 0, olderLsn: 0, epoch: epoch + 1 };
-  const environments = { opened, newest: emptyEnvironment, ...next };
-  return { state, checksum: 0, environments, damage };
-}
-
-/** Why a checkpoint cannot be believed; any error that is not damage is thrown on. */
-function damageOf(error: unknown, name: string): string {
-  if (isBlockspaceError(error, "ECORRUPT")) return `${name}: ${error.message}`;
-  throw error;
 }

@@ -8,9 +8,8 @@ export const recoveryBugs: readonly PlantedBug[] = [
   {
     name: "last-commit-not-replayed",
     file: REPLAY,
-    find: "for (const commit of next.value.commits)\n            applyCommit(",
-    replace:
-      "for (const commit of next.value.commits.slice(0, Math.max(1, next.value.commits.length - 1)))\n            applyCommit(",
+    find: "commits.forEach((commit) => applyCommit(",
+    replace: "commits.slice(0, Math.max(1, commits.length - 1)).forEach((commit) => applyCommit(",
     mistake: "off by one: the last commit of a frame is not replayed",
   },
   {
@@ -63,7 +62,7 @@ export const recoveryBugs: readonly PlantedBug[] = [
   },
   {
     name: "older-checkpoint-preferred",
-    file: REPLAY,
+    file: "replay/environments.js",
     find: "two.epoch - one.epoch",
     replace: "one.epoch - two.epoch",
     mistake: "the older checkpoint is used although the newer one is sound",
@@ -71,9 +70,17 @@ export const recoveryBugs: readonly PlantedBug[] = [
   {
     name: "no-second-checkpoint",
     file: REPLAY,
-    find: "for (const { environment } of candidates) {",
-    replace: "for (const { environment } of candidates.slice(0, 1)) {",
+    find: "for (const environments of found.starts) {",
+    replace: "for (const environments of found.starts.slice(0, 1)) {",
     mistake: "the older checkpoint is not tried when the newest is damaged",
+    first: 23,
+  },
+  {
+    name: "damage-found-late",
+    file: REPLAY,
+    find: "believing(() => commits.forEach((commit) => applyCommit(state, commit)));",
+    replace: "commits.forEach((commit) => applyCommit(state, commit));",
+    mistake: "the older checkpoint is not tried when a commit finds the newest to be damaged",
     first: 23,
   },
 ];
