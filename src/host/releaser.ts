@@ -1,15 +1,15 @@
 /**
  * What follows on a checkpoint: blocks that neither of the two refers to any more stop being busy
  * (promise I4), and their space goes back to the file system: long runs, and segments that are
- * wholly free. Of these twice as many are kept warm as were written since the last checkpoint: it
- * is likely that as many will be before the next, and they do not come free evenly. Who overwrites
- * what lay scattered empties few segments for long, and then many at once.
+ * wholly free. Of these four times as many are kept warm as were written since the last checkpoint:
+ * it is likely that as many will be before the next, and they do not come free evenly. Who
+ * overwrites what lay scattered empties few segments for long, and then many at once.
  *
  * Nobody may write to what is being punched. Blocks that are about to come free are busy until it
  * is done; free ones around them are *guarded*, held as staged blocks are: those of one segment at
  * a time, and who needs them waits.
  */
-import { KiB, MiB } from "../base/units.ts";
+import { GiB, KiB } from "../base/units.ts";
 import type { Device } from "../device/device.ts";
 import type { State } from "../replay/state.ts";
 import type { Allocator } from "../space/allocator.ts";
@@ -25,9 +25,9 @@ import type { Readers } from "./readers.ts";
  */
 const LEAST_HOLE_BYTES: number = 64 * KiB;
 /** Space that is kept warm, at most. */
-const MOST_WARM_BYTES: number = 512 * MiB;
+const MOST_WARM_BYTES: number = GiB;
 /** For each block written between two checkpoints. */
-const WARM_PER_WRITTEN = 2;
+const WARM_PER_WRITTEN = 4;
 
 export interface ReleaserParts {
   state: State;
