@@ -35,6 +35,7 @@ export class NbdServer implements AsyncDisposable {
   readonly #servers = new Set<Server>();
   readonly #connections = new Map<Connection, Promise<void>>();
   #nextId = 1;
+  #isRefusing = false;
   #closed: Promise<void> | undefined;
 
   constructor(host: Host, options: NbdServerOptions = {}) {
@@ -85,14 +86,24 @@ export class NbdServer implements AsyncDisposable {
 
   async #serve(stream: Duplex, incoming: () => Incoming): Promise<void> {
     if (this.#closed || this.#connections.size >= this.#maxConnections) {
-      this.#parts.metrics.refused++;
-      stream.destroy();
+      this.#refuse(stream);
       return;
     }
+    this.#isRefusing = false;
     const connection = new Connection(this.#nextId++, incoming(), this.#parts);
     const served = connection.serve().finally(() => this.#connections.delete(connection));
     this.#connections.set(connection, served);
     await served;
+  }
+
+  /** Of many that are refused in a row the log names the first: a flood must not fill it. */
+  #refuse(stream: Duplex): void {
+    const { log, metrics } = this.#parts;
+    metrics.refused++;
+    stream.destroy();
+    if (this.#closed || this.#isRefusing) return;
+    this.#isRefusing = true;
+    log.warn({ connections: this.#connections.size }, "refused: no more connections are allowed");
   }
 
   /**

@@ -213,10 +213,17 @@ describe("LIST, ABORT and what else there is", () => {
     });
   });
 
-  it("turns clients away when there are too many", async () => {
-    const { connect, open } = await serve({ maxConnections: 1 });
-    await open();
+  it("turns clients away when there are too many, and the log names the first of a row", async () => {
+    const warn = vi.fn();
+    const log = { debug: vi.fn(), info: vi.fn(), warn, error: vi.fn() };
+    const { connect, open } = await serve({ maxConnections: 1, log });
+    const first = await open();
+    for (let i = 0; i < 3; i++) await expect(connect().greet()).rejects.toThrow("hung up");
+    expect(warn.mock.calls).toEqual([[{ connections: 1 }, expect.stringContaining("refused")]]);
+    first.stream.destroy();
+    await vi.waitFor(() => open());
     await expect(connect().greet()).rejects.toThrow("hung up");
+    expect(warn).toHaveBeenCalledTimes(2);
   });
 });
 

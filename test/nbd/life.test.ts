@@ -51,6 +51,12 @@ describe("a server", () => {
     await inspect(store, (host) => expect(host.list()).toHaveLength(1));
   });
 
+  it("warns of a default export whose name no subvolume has, and serves all the same", async () => {
+    const served = await serveNewStore(at("store"), undefined, "--default", "dsik");
+    expect(served.running.stderr).toMatch(/"export":"dsik".*no subvolume has the name/);
+    expect(await served.stop()).toBe(0);
+  });
+
   it("is not started where others could reach it without TLS, unless somebody insists", async () => {
     const store = await makeStore(at("store"));
     const { code, says } = await failure("serve", store, "--listen", "0.0.0.0:0");

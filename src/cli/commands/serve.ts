@@ -79,6 +79,7 @@ async function serve(session: Session, store: string, options: ServeOptions): Pr
       import("../log.ts"),
     ]);
     const log = await openLog(session);
+    tellDefault(host, options.default, log);
     const server = new NbdServer(host, {
       tls,
       readOnly,
@@ -102,6 +103,12 @@ async function serve(session: Session, store: string, options: ServeOptions): Pr
       await server.close();
     }
   });
+}
+
+/** A subvolume may be given the name later; more likely it is mistyped. */
+function tellDefault(host: Host, name: string | undefined, log: Log): void {
+  if (name === undefined || host.list().some((info) => info.name === name)) return;
+  log.warn({ export: name }, "no subvolume has the name of the default export");
 }
 
 async function listen(server: NbdServer, store: string, options: ServeOptions): Promise<void> {
