@@ -3,7 +3,7 @@
  * journal, data or checkpoint is final: everything after it is refused with that cause, and nothing
  * is tried a second time. Reopening replays.
  */
-import { BlockspaceError, messageOf } from "../base/errors.ts";
+import { BlockspaceError, isBlockspaceError, messageOf } from "../base/errors.ts";
 
 export class Health {
   #failure: BlockspaceError | undefined;
@@ -15,9 +15,11 @@ export class Health {
 
   /** Remembers the first failure, and returns the error to hand on. */
   fail(what: string, cause: unknown): BlockspaceError {
+    const isDamage = isBlockspaceError(cause, "ECORRUPT");
+    const advice = isDamage ? "let fsck look at the store" : "reopen it to replay";
     this.#failure ??= new BlockspaceError(
       "EIO",
-      `${what} failed and the host is read-only now; reopen it to replay: ${messageOf(cause)}`,
+      `${what} failed and the host is read-only now; ${advice}: ${messageOf(cause)}`,
       { cause },
     );
     return this.#failure;

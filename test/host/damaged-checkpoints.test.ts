@@ -177,6 +177,7 @@ describe("a value of the newest checkpoint that rots while the host is open", ()
     await other.write(0, blocks("z"));
     const failed = await refusal(() => host.checkpoint());
     expect(failed).toMatchObject({ code: "EIO", cause: { code: "ECORRUPT" } });
+    expect(failed.message).toContain("let fsck look at the store");
     expect((await refusal(() => other.write(0, blocks("z")))).code).toBe("EIO");
 
     // What a repair finds: the older checkpoint, and the journal behind it.
