@@ -5,9 +5,15 @@
  * A plan has a short text, which stands before a crash vector: `@17:EIO` (the 17th operation fails
  * with `EIO`), `@17:EIO!` (it fails, but is done), `@17+:ENOSPC` (it and all later ones of its
  * kind), `@17:short100`, `@17:short100,ENOSPC` (100 bytes, and the next one of its kind fails),
- * `@17:lie`, `@17:misdirect4096`, `@17:flip12`, `@17:delay3`.
+ * `@17:lie`, `@17:misdirect4096`, `@17:flip12`, `@17:delay16`.
  */
 import type { Fault, OnOperation, Operation } from "./operation.ts";
+
+/**
+ * How late what is late comes, in turns of the event loop: a flush takes one, so several commits
+ * and all of a checkpoint pass by.
+ */
+const LATE_TURNS = 16;
 
 export interface FaultPlan {
   /** Which operation since the start of the run, from 1; reads count. */
@@ -86,7 +92,7 @@ export function plansFor(kind: FaultKind, operation: Operation, at: number): Fau
     case "flip":
       return isTransfer ? [{ at, fault: { type: "flip", bit: (at * 7919) % (length * 8) } }] : [];
     case "delay":
-      return [{ at, fault: { type: "delay", turns: 3 } }];
+      return [{ at, fault: { type: "delay", turns: LATE_TURNS } }];
   }
 }
 
@@ -159,7 +165,7 @@ function parseFault(text: string): Fault {
       return { type: "delay", turns: value };
     default:
       throw new SyntaxError(
-        `"${text}" is no fault; EIO, EIO!, short100, lie, misdirect4096, flip12, delay3 are`,
+        `"${text}" is no fault; EIO, EIO!, short100, lie, misdirect4096, flip12, delay16 are`,
       );
   }
 }

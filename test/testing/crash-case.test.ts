@@ -152,7 +152,7 @@ describe("the text of a case", () => {
   it.each(["short", "lie5", "delay!", "EIO5!!", "eio", "flip-1", "flip1.5", "nonsense7"])(
     "a fault %s is refused with what is allowed",
     (text) => {
-      const allowed = "EIO, EIO!, short100, lie, misdirect4096, flip12, delay3 are";
+      const allowed = "EIO, EIO!, short100, lie, misdirect4096, flip12, delay16 are";
       const error = new SyntaxError(`"${text}" is no fault; ${allowed}`);
       expect(() => parsePlan(`@17:${text}`)).toThrow(error);
     },
@@ -207,7 +207,7 @@ describe("the faults of a kind", () => {
       lost: "@4:lie @7:lie",
       misdirect: "@2:misdirect12 @4:misdirect13",
       flip: `@2:flip${(2 * 7919) % 32} @4:flip${(4 * 7919) % 40}`,
-      delay: each.map((at) => `@${at}:delay3`).join(" "),
+      delay: each.map((at) => `@${at}:delay16`).join(" "),
     });
   });
 
