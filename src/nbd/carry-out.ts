@@ -126,6 +126,7 @@ async function writeZeroes(target: Target, request: Request): Promise<void> {
   if ((flags & commandFlag.noHole) === 0) return;
   for (let at = offset; at < end; at += ALLOCATION_BYTES) {
     await subvolume.preallocate(at, Math.min(ALLOCATION_BYTES, end - at));
+    await new Promise(setImmediate);
   }
 }
 

@@ -1,5 +1,5 @@
 /** Requests: what each command does, and how each mistake is answered. */
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { cmd, flag, requestHeader } from "./client.ts";
 import { B, DISK_BYTES, pattern, serve } from "./served-store.ts";
 
@@ -243,6 +243,22 @@ describe("TRIM and WRITE_ZEROES", () => {
     ).toBe(ENOSPC);
     await client.write(0, pattern(8 * B));
     expect(await client.read(0, 8 * B)).toEqual(pattern(8 * B));
+  });
+
+  // The pieces that it is cut into followed each other without a turn of the event loop: 2 GiB were
+  // allocated in 1.3 s of a busy machine, and nobody was answered meanwhile.
+  it("zeroes without holes let others in between their pieces", async () => {
+    const { open, host } = await serve();
+    const huge = await host.create("huge", { size: 2 ** 29 });
+    const client = await open("huge");
+    let turn = 0;
+    const pieces: number[] = [];
+    vi.spyOn(huge, "preallocate").mockImplementation(async () => {
+      pieces.push(turn);
+      setImmediate(() => turn++);
+    });
+    await client.do(cmd.zeroes, 0, 2 ** 29, flag.noHole);
+    expect(pieces).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
   });
 
   it("FAST_ZERO is refused within a block, and changes nothing then", async () => {
