@@ -13,6 +13,7 @@ import { MAX_PAYLOAD } from "./limits.ts";
 import type { Context } from "./meta-contexts.ts";
 import { readPieces, type ReadPiece } from "./read-pieces.ts";
 import { RequestError } from "./request-error.ts";
+import type { Turns } from "./turns.ts";
 import {
   blockStatusChunk,
   command,
@@ -37,6 +38,8 @@ export interface Target {
   readonly blockSize: number;
   readonly structured: boolean;
   readonly contexts: readonly Context[];
+  /** For descriptions of ranges, which may each take tens of milliseconds. */
+  readonly turns: Turns;
 }
 
 /**
@@ -97,13 +100,16 @@ function chunkOf(cookie: Cookie, { offset, length, data }: ReadPiece, done: bool
 }
 
 async function blockStatus(target: Target, request: Request): Promise<readonly Uint8Array[]> {
-  const { host, subvolume, contexts } = target;
+  const { host, subvolume, contexts, turns } = target;
   const { cookie, flags } = request;
   const one = (flags & commandFlag.reqOne) !== 0;
-  return contexts.map((context, id) => {
-    const descriptors = describeRange(host, subvolume, context, request, one);
-    return blockStatusChunk(cookie, id, descriptors, id === contexts.length - 1);
-  });
+  const described = contexts.map((context) =>
+    turns.run(() => describeRange(host, subvolume, context, request, one)),
+  );
+  const last = contexts.length - 1;
+  return (await Promise.all(described)).map((descriptors, id) =>
+    blockStatusChunk(cookie, id, descriptors, id === last),
+  );
 }
 
 /** Whole blocks only: what is trimmed may hold anything, so no block needs to be read for it. */

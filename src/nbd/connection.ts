@@ -12,6 +12,7 @@ import { Output } from "./output.ts";
 import { ProtocolError } from "./request-error.ts";
 import { type NbdTlsOptions, upgradeToTls } from "./tls.ts";
 import { Transmission } from "./transmission.ts";
+import { Turns } from "./turns.ts";
 import type { Log, RequestWatcher } from "./watch.ts";
 import { errno } from "./wire.ts";
 
@@ -126,7 +127,7 @@ export class Connection {
     this.#transmission = new Transmission({
       input: link.input,
       output: link.output,
-      target: { host, subvolume, blockSize, structured, contexts },
+      target: { host, subvolume, blockSize, structured, contexts, turns: new Turns() },
       negotiated: agreement,
       watcher: this.#watcher(name),
     });

@@ -25,7 +25,7 @@ import {
 } from "./wire.ts";
 
 const nothing: Buffer = Buffer.alloc(0);
-/** What an answer to `BLOCK_STATUS` holds, about. */
+/** What an answer to `BLOCK_STATUS` holds for each context, about. */
 const STATUS_BYTES: number = 64 * KiB;
 
 export interface TransmissionParts {
@@ -108,7 +108,7 @@ export class Transmission {
       return true;
     }
     const refusal = this.#draining ? shuttingDown() : refusalOf(request, this.#parts.negotiated);
-    const held = refusal ? 0 : bytesHeld(request);
+    const held = refusal ? 0 : this.#bytesHeld(request);
     if (!this.#inFlight.hasRoom(held)) {
       this.#waitFor(this.#inFlight.room(held));
       return false;
@@ -125,6 +125,12 @@ export class Transmission {
     this.#begin(request, input.view(REQUEST_BYTES, whole - REQUEST_BYTES), held, refusal);
     input.pass(whole);
     return true;
+  }
+
+  /** Memory that a request takes until its reply has left. */
+  #bytesHeld({ type, length }: Request): number {
+    if (type === command.read || type === command.write) return length;
+    return type === command.blockStatus ? STATUS_BYTES * this.#parts.target.contexts.length : 0;
   }
 
   /** Takes a write whose data is more than is kept here, or is not wanted. */
@@ -232,10 +238,4 @@ function isAnswerAlone({ type }: Request): boolean {
 
 function shuttingDown(): RequestError {
   return new RequestError("ESHUTDOWN", "the server is shutting down");
-}
-
-/** Memory that a request takes until its reply has left. */
-function bytesHeld({ type, length }: Request): number {
-  if (type === command.read || type === command.write) return length;
-  return type === command.blockStatus ? STATUS_BYTES : 0;
 }
