@@ -198,13 +198,13 @@ export class Engine {
     if (this.sequencer.idle && !this.readOnly) this.committer.begin();
   }
 
-  /** Makes `blocks` available, from dead maps, guarded and busy blocks, or throws `ENOSPC`. */
+  /** Makes `blocks` available or throws `ENOSPC`; makes no checkpoint that cannot be enough. */
   async makeSpace(blocks: number, urgent = false): Promise<void> {
     const enough = (): boolean => blocks <= this.#available(urgent);
     for (let round = 0; round < 4 && !enough(); round++) {
       while (this.state.nodes.dead.length > 0 && !enough()) await this.#reclaimStep();
       await this.releaser.unguarded(enough);
-      if (enough() || this.state.segments.busy.count === 0) break;
+      if (enough() || blocks > this.#available(urgent) + this.state.segments.busy.count) break;
       await this.checkpointer.run();
     }
     await this.releaser.unguarded(enough);

@@ -177,6 +177,21 @@ describe("I5: a full host", () => {
     await host.close();
   });
 
+  // Each such write made two checkpoints, in its turn among the calls, to find that what they set
+  // free was not enough; a client that tried again and again kept all others waiting.
+  it("makes no checkpoint for what would not fit when all that is busy has come free", async () => {
+    const { host, disk } = await start();
+    await fill(disk);
+    await disk.discard(0, 2 * B);
+    const { busy, checkpoints } = host.statistics();
+    expect(busy).toBe(2 * B);
+    const tooMuch = await refusal(() => disk.write(900 * B, blocks("x", 3)));
+    expect(tooMuch.code).toBe("ENOSPC");
+    expect(host.statistics()).toMatchObject({ busy, checkpoints });
+    await disk.write(900 * B, blocks("x", 2));
+    await host.close();
+  });
+
   it("snapshots, clones and renames need no space", async () => {
     const { host, disk } = await start();
     await fill(disk);
