@@ -94,7 +94,7 @@ async function emptySegment(
   report: CleanerReport,
 ): Promise<boolean> {
   engine.checkOpen();
-  await engine.reclaimAll();
+  await engine.reclaimer.reclaim();
   for (const run of liveRuns(engine, segment)) {
     const target = engine.allocator.takeWhole(run.count, segment);
     if (!target || engine.ledger.free < run.count) return false;

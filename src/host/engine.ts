@@ -25,13 +25,12 @@ import { Health } from "./health.ts";
 import { PendingData } from "./pending.ts";
 import { blocksAtMost, blocksNeeded, checkImages, type Plan, recordBytes } from "./plan.ts";
 import { Readers } from "./readers.ts";
+import { Reclaimer } from "./reclaimer.ts";
 import { Releaser } from "./releaser.ts";
 import { emitRecords, holdsSubmitted } from "./records.ts";
 import { Sequencer } from "./sequencer.ts";
 import type { World } from "./world.ts";
 
-/** Takes so many map nodes apart: a step that nobody notices. */
-const RECLAIM: JournalRecord = { type: "reclaim", nodes: 32 };
 /** A replay takes some 8 us for each, and opening should take no more than about a second. */
 const MOST_COMMITS_TO_REPLAY = 100_000;
 /** Of data that has to be written before its batch, in bytes. */
@@ -85,6 +84,7 @@ export class Engine {
   readonly pending: PendingData;
   readonly committer: Committer;
   readonly releaser: Releaser;
+  readonly reclaimer: Reclaimer = new Reclaimer(this);
   readonly checkpointer: Checkpointer;
   /** Blocks that a cookie has staged where they are mapped; not to be written in place. */
   readonly pinned: Set<number> = new Set();
@@ -93,7 +93,6 @@ export class Engine {
   readonly counters: Counters = { commits: 0, records: 0, reads: 0, bytesRead: 0, bytesWritten: 0 };
   readonly #limits: Limits;
   readonly #journal: Journal;
-  #reclaiming = false;
   /** Calls that waited for nothing. */
   #atOnce = 0;
   #closing = false;
@@ -174,6 +173,10 @@ export class Engine {
     this.health.checkWritable();
   }
 
+  get isClosing(): boolean {
+    return this.#closing;
+  }
+
   checkOpen(): void {
     if (this.#closing) throw new BlockspaceError("ECLOSED", "the host is closed");
   }
@@ -184,6 +187,9 @@ export class Engine {
    */
   flush(joins = false): Promise<unknown> {
     if (this.readOnly) return Promise.resolve();
+    // One who asks over and over where nothing waits must not keep the event loop to himself.
+    const turn = this.isFlushed ? this.yieldNowAndThen() : undefined;
+    if (turn) return turn.then(() => this.committer.flush(joins));
     if (this.sequencer.idle) return this.committer.flush(joins);
     return this.sequencer.after(() => this.committer.flush(joins));
   }
@@ -202,7 +208,7 @@ export class Engine {
   async makeSpace(blocks: number, urgent = false): Promise<void> {
     const enough = (): boolean => blocks <= this.#available(urgent);
     for (let round = 0; round < 4 && !enough(); round++) {
-      while (this.state.nodes.dead.length > 0 && !enough()) await this.#reclaimStep();
+      await this.reclaimer.reclaim(enough);
       await this.releaser.unguarded(enough);
       if (enough() || blocks > this.#available(urgent) + this.state.segments.busy.count) break;
       await this.checkpointer.run();
@@ -216,18 +222,6 @@ export class Engine {
     );
   }
 
-  /** Takes all dead map nodes apart; for a task that has its turn. */
-  async reclaimAll(): Promise<void> {
-    while (this.state.nodes.dead.length > 0) await this.#reclaimStep();
-  }
-
-  /** Takes dead map nodes apart in the background, a step at a time between other commits. */
-  startReclaim(): void {
-    if (this.#reclaiming || this.readOnly || this.state.nodes.dead.length === 0) return;
-    this.#reclaiming = true;
-    this.#reclaim().catch(() => undefined);
-  }
-
   /** Bytes of the journal files that a checkpoint may need. */
   get journalBytes(): number {
     return this.#journal.usedBytes;
@@ -239,24 +233,6 @@ export class Engine {
     await this.sequencer.settled();
     await this.checkpointer.settled();
     await this.readers.drained();
-  }
-
-  async #reclaim(): Promise<void> {
-    try {
-      while (this.state.nodes.dead.length > 0 && !this.#closing && !this.health.failure) {
-        await this.sequencer.run(async () => {
-          if (!this.#closing && !this.health.failure) await this.#reclaimStep();
-        });
-      }
-    } finally {
-      this.#reclaiming = false;
-    }
-  }
-
-  async #reclaimStep(): Promise<void> {
-    if (!this.#isRoomy()) await this.#makeRoom();
-    if (this.state.nodes.dead.length === 0) return;
-    this.commitNow({ changes: [{ type: "record", record: RECLAIM }] });
   }
 
   #available(urgent: boolean): number {
@@ -282,6 +258,11 @@ export class Engine {
       this.#journal.usedBytes < journalSize &&
       this.state.dirtyBytes < cacheSize / 2
     );
+  }
+
+  /** Waits for room for a change, if there is none; for a task that has its turn. */
+  async room(): Promise<void> {
+    if (!this.#isRoomy()) await this.#makeRoom();
   }
 
   /** Backpressure: waits until enough of what was submitted before has left memory and journal. */
@@ -369,7 +350,7 @@ export class Engine {
   }
 
   #startBackground(): void {
-    this.startReclaim();
+    this.reclaimer.start();
     if (this.#wantsWriteOut()) this.writeOut().catch(() => undefined);
     if (this.#wantsCheckpoint()) this.checkpointer.run().catch(() => undefined);
   }

@@ -219,7 +219,7 @@ async function startEngine(start: Start): Promise<Pick<OpenedHost, "engine" | "r
 
 /** Deletes that a crash cut short go on, and segments are kept free. */
 function startBackground(engine: Engine): void {
-  engine.startReclaim();
+  engine.reclaimer.start();
   engine.checkpointer.onDone = () => {
     // Whatever went wrong has been noted by the host's health, or the host is being closed.
     keepSegmentsFree(engine).catch(() => undefined);
