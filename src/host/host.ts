@@ -7,6 +7,7 @@ import { BlockspaceError } from "../base/errors.ts";
 import { differences } from "../map/diff.ts";
 import { UsageCounter } from "../map/usage.ts";
 import type { Recovery } from "../replay/replay.ts";
+import { SingleReferences } from "../space/single-references.ts";
 import { type CleanerReport, compact } from "./cleaner.ts";
 import type { Engine } from "./engine.ts";
 import { type OpenedHost, openHost } from "./open.ts";
@@ -112,15 +113,15 @@ export class Host implements AsyncDisposable {
     }));
   }
 
-  /** What each subvolume holds, by name. Walks every map node once, however many share it. */
+  /**
+   * What each subvolume holds, by name. Looks at every map node and at every segment's record once,
+   * however many share it.
+   */
   usage(): Map<string, Usage> {
     this.#engine.checkOpen();
     const { nodes, segments, catalogue, geometry } = this.#engine.state;
-    const counter = new UsageCounter(nodes, (pblock, count) => {
-      let exclusive = 0;
-      for (let i = 0; i < count; i++) if (segments.references(pblock + i) === 1) exclusive++;
-      return exclusive;
-    });
+    const single = new SingleReferences(segments);
+    const counter = new UsageCounter(nodes, (pblock, count) => single.count(pblock, count));
     const usage = new Map<string, Usage>();
     for (const { name, root } of catalogue.entries()) {
       usage.set(name, {
