@@ -23,6 +23,9 @@ import type { Planner } from "./planner.ts";
 export type CommitMode = "cow" | "unwritten";
 
 interface StagedBlock {
+  /** Where it is kept, and under which number. */
+  readonly among: StagedBlocks;
+  readonly vblock: number;
   cookie: Cookie;
   mode: CommitMode;
   pblock: number;
@@ -41,7 +44,8 @@ type StagedBlocks = Map<number, StagedBlock>;
 export class Staging {
   readonly #engine: Engine;
   readonly #subvolumes = new Map<number, StagedBlocks>();
-  readonly #cookies = new Set<Cookie>();
+  /** With all that each has staged: a put looks at nobody else's blocks. */
+  readonly #cookies = new Map<Cookie, Set<StagedBlock>>();
   readonly #writes = new Map<Cookie, Set<Promise<void>>>();
 
   constructor(engine: Engine) {
@@ -57,7 +61,7 @@ export class Staging {
       checkSignal(signal);
       ledger.reserved += blocks;
       const cookie = new Cookie(blocks, (released) => this.#release(released));
-      this.#cookies.add(cookie);
+      this.#cookies.set(cookie, new Set());
       return cookie;
     });
   }
@@ -70,8 +74,10 @@ export class Staging {
     const first = staged.get(from);
     if (first && first.cookie !== cookie) throw this.#busy(entry, from);
     if (first) return this.#again(entry, staged, from, to);
+    // No run is longer than a segment, and a range may have a thousand million blocks.
+    const most = Math.min(to, from + this.#engine.state.geometry.segmentBlocks);
     let end = from + 1;
-    while (end < to && !staged.has(end)) end++;
+    while (end < most && !staged.has(end)) end++;
     const piece = firstPiece(this.#engine.state, entry.root, from, end);
     const inPlace = this.#inPlaceBlocks(piece);
     if (inPlace > 0 && piece.pblock !== null) {
@@ -168,10 +174,19 @@ export class Staging {
 
   /** What is staged where any of these bytes are must not be committed any more. */
   invalidate(subvolume: number, offset = 0, length: number = Infinity): void {
+    const staged = this.#subvolumes.get(subvolume);
+    if (!staged || length === 0) return;
     const { blockSize } = this.#engine.state.geometry;
-    for (const [vblock, block] of this.#subvolumes.get(subvolume) ?? []) {
-      const start = Math.max(offset, vblock * blockSize);
-      if (start < Math.min(offset + length, (vblock + 1) * blockSize)) block.stale = true;
+    const first = Math.floor(offset / blockSize);
+    const end = Math.ceil((offset + length) / blockSize);
+    // Whichever is less to look at: the range, or what is staged.
+    const isShort = end - first < staged.size;
+    for (let vblock = first; isShort && vblock < end; vblock++) {
+      const block = staged.get(vblock);
+      if (block) block.stale = true;
+    }
+    for (const block of isShort ? [] : staged.values()) {
+      if (block.vblock >= first && block.vblock < end) block.stale = true;
     }
   }
 
@@ -248,17 +263,28 @@ export class Staging {
     facts: { cookie: Cookie; mode: CommitMode; shared?: boolean },
   ): void {
     for (let i = 0; i < count; i++) {
-      const block = {
+      this.#keep({
         shared: false,
         ...facts,
+        among: staged,
+        vblock: vblock + i,
         pblock: pblock + i,
         checksum: undefined,
         writing: undefined,
         stale: false,
-      };
-      staged.set(vblock + i, block);
+      });
       if (facts.mode === "unwritten") this.#engine.pinned.add(pblock + i);
     }
+  }
+
+  /** The block is staged, in the place of another that was, if one was. */
+  #keep(block: StagedBlock): void {
+    const { among, vblock, cookie } = block;
+    const own = this.#cookies.get(cookie)!;
+    const former = among.get(vblock);
+    if (former) own.delete(former);
+    own.add(block);
+    among.set(vblock, block);
   }
 
   /** The block is staged no longer; a new one that went into no map is free again. */
@@ -266,6 +292,7 @@ export class Staging {
     const block = staged.get(vblock);
     if (!block) return;
     staged.delete(vblock);
+    this.#cookies.get(block.cookie)?.delete(block);
     if (block.mode === "unwritten") this.#engine.pinned.delete(block.pblock);
     else this.#engine.allocator.unhold({ pblock: block.pblock, count: 1 });
   }
@@ -282,7 +309,7 @@ export class Staging {
     const iomap = this.#iomapOfStaged(entry, staged, from, to, false);
     const count = iomap.length / this.#engine.state.geometry.blockSize;
     for (let i = 0; stale && i < count; i++) {
-      staged.set(from + i, { ...staged.get(from + i)!, stale: false, checksum: undefined });
+      this.#keep({ ...staged.get(from + i)!, stale: false, checksum: undefined });
     }
     return iomap;
   }
@@ -318,11 +345,7 @@ export class Staging {
     this.#engine.ledger.reserved -= cookie.remaining;
     cookie.remaining = 0;
     const free = (): void => {
-      for (const staged of this.#subvolumes.values()) {
-        for (const [vblock, block] of staged) {
-          if (block.cookie === cookie) this.#drop(staged, vblock);
-        }
-      }
+      for (const { among, vblock } of this.#cookies.get(cookie) ?? []) this.#drop(among, vblock);
       this.#cookies.delete(cookie);
     };
     const writes = this.#writes.get(cookie);
