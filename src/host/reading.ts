@@ -16,10 +16,52 @@ import type { Engine } from "./engine.ts";
 
 /** Device reads under way at once for one call. */
 const PARALLEL_READS = 16;
+/** Blocks that may be looked up, and read where they are at hand, in one turn of the event loop. */
+const BLOCKS_PER_TURN = 1024;
 const slab = new Slab();
 
+/** A read of whole blocks that has been looked up. */
+interface Filling<B extends Uint8Array> {
+  /** The first block of the image. */
+  from: number;
+  image: B;
+  /** Resolves when all has been read; `undefined` when it has. */
+  filled: Promise<void> | undefined;
+}
+
+/**
+ * Reads the blocks of a range as they are between the changes that were submitted before this call
+ * and those behind it. What is long is looked up in several turns of the event loop, and changes
+ * wait for the end of that: of what was written at random each block is an extent of its own, and
+ * 256 MiB of 512 bytes each kept the loop for 5 s.
+ */
+export function readInTurn<B extends Uint8Array>(
+  engine: Engine,
+  find: () => SubvolumeEntry,
+  { offset, length }: { offset: number; length: number },
+  memory: (bytes: number) => B,
+): Filling<B> | Promise<Filling<B>> {
+  const { sequencer } = engine;
+  const { blockSize } = engine.state.geometry;
+  const isLong = length > BLOCKS_PER_TURN * blockSize;
+  const look = (): Filling<B> | Promise<Filling<B>> => {
+    const entry = find();
+    const { from, to } = blocksToRead(engine, entry, offset, length);
+    const image = memory((to - from) * blockSize);
+    if (isLong) return fillManyBlocks(engine, entry, from, image);
+    return { from, image, filled: fillBlocks(engine, entry, from, image) };
+  };
+  if (isLong) return sequencer.run(look);
+  return sequencer.idle ? look() : sequencer.after(look);
+}
+
+/** Memory for an image. */
+export function memoryOf(bytes: number): Buffer {
+  return slab.take(bytes);
+}
+
 /** The blocks `[from, to)` that hold a range, which must not be too long for one read. */
-export function blocksToRead(
+function blocksToRead(
   engine: Engine,
   entry: SubvolumeEntry,
   offset: number,
@@ -44,13 +86,13 @@ export function readBlocks(
   from: number,
   to: number,
 ): Buffer | Promise<Buffer> {
-  const image = slab.take((to - from) * engine.state.geometry.blockSize);
+  const image = memoryOf((to - from) * engine.state.geometry.blockSize);
   const filled = fillBlocks(engine, entry, from, image);
   return filled ? filled.then(() => image) : image;
 }
 
 /** Fills `image` with whole blocks from `from` on, as of now; at once where nothing waits. */
-export function fillBlocks(
+function fillBlocks(
   engine: Engine,
   entry: SubvolumeEntry,
   from: number,
@@ -58,13 +100,33 @@ export function fillBlocks(
 ): Promise<void> | undefined {
   const later: Fetch[] = [];
   const reading = { engine, entry, from, image, later };
-  readAtHand(reading);
+  readAtHand(reading, 0, image.length / engine.state.geometry.blockSize);
   return later.length === 0 ? undefined : engine.readers.run(() => fetchAll(reading, later));
 }
 
+/** As {@link fillBlocks}, some blocks in each turn of the event loop, while nothing changes. */
+async function fillManyBlocks<B extends Uint8Array>(
+  engine: Engine,
+  entry: SubvolumeEntry,
+  from: number,
+  image: B,
+): Promise<Filling<B>> {
+  const later: Fetch[] = [];
+  const reading = { engine, entry, from, image, later };
+  const { length } = image;
+  const blocks = length / engine.state.geometry.blockSize;
+  for (let done = 0; done < blocks; done += BLOCKS_PER_TURN) {
+    if (done > 0) await new Promise(setImmediate);
+    checkLength("target", image, length);
+    readAtHand(reading, done, Math.min(blocks, done + BLOCKS_PER_TURN));
+  }
+  const filled = engine.readers.run(() => fetchAll(reading, later));
+  return { from, image, filled };
+}
+
 /**
- * Fills `image` where all of it is at hand; `false` when something has to be waited for, and then
- * `image` may be anything.
+ * Fills `image` where all of it is at hand and not too much for one turn of the event loop; `false`
+ * when something has to be waited for, and then `image` may be anything.
  */
 export function fillBlocksNow(
   engine: Engine,
@@ -72,7 +134,9 @@ export function fillBlocksNow(
   from: number,
   image: Uint8Array,
 ): boolean {
-  return readAtHand({ engine, entry, from, image, later: undefined });
+  const blocks = image.length / engine.state.geometry.blockSize;
+  if (blocks > BLOCKS_PER_TURN) return false;
+  return readAtHand({ engine, entry, from, image, later: undefined }, 0, blocks);
 }
 
 interface Reading {
@@ -95,17 +159,19 @@ interface Fetch {
   checksums: Uint32Array;
 }
 
-/** Reads what is at hand, and zeroes holes; `false` when not all is, and nobody takes the rest. */
-function readAtHand(reading: Reading): boolean {
+/**
+ * Reads what is at hand of blocks `[first, end)` of the image, and zeroes holes; `false` when not
+ * all is, and nobody takes the rest.
+ */
+function readAtHand(reading: Reading, first: number, end: number): boolean {
   const { engine, entry, from, image } = reading;
   engine.health.checkReadable();
   const { nodes, geometry } = engine.state;
   const { blockSize } = geometry;
-  const blocks = image.length / blockSize;
-  let done = 0;
-  while (done < blocks) {
-    const extent = nextExtent(nodes, entry.root, from + done, from + blocks);
-    const start = extent ? extent.vblock - from : blocks;
+  let done = first;
+  while (done < end) {
+    const extent = nextExtent(nodes, entry.root, from + done, from + end);
+    const start = extent ? extent.vblock - from : end;
     if (start > done) image.fill(0, done * blockSize, start * blockSize);
     if (!extent) return true;
     done = start + extent.count;

@@ -19,7 +19,7 @@ import type { Engine } from "./engine.ts";
 import { type Iomap, iomapOf } from "./iomap.ts";
 import { firstPiece } from "./pieces.ts";
 import { Planner, writableEntry } from "./planner.ts";
-import { blocksToRead, fillBlocks, fillBlocksNow, readBlocks } from "./reading.ts";
+import { fillBlocksNow, memoryOf, readInTurn } from "./reading.ts";
 import type { CommitMode, Staging } from "./staging.ts";
 import { checkWait, untilAborted, type WaitOptions } from "./wait.ts";
 
@@ -62,14 +62,10 @@ export class Subvolume implements BlockSpace {
    * @throws `ERANGE` beyond the size; `EBADSUM` when a block does not match its checksum; `EIO`.
    */
   async read(offset: number, length: number, options: WaitOptions = {}): Promise<Buffer> {
-    const looking = this.#look(options, (entry) => {
-      const { from, to } = blocksToRead(this.#engine, entry, offset, length);
-      return { from, blocks: readBlocks(this.#engine, entry, from, to) };
-    });
-    const { from, blocks } = looking instanceof Promise ? await looking : looking;
-    const image = blocks instanceof Promise ? await untilAborted(blocks, options) : blocks;
-    const turn = image === blocks ? this.#engine.yieldNowAndThen() : undefined;
-    if (turn) await turn;
+    const looking = this.#readInTurn(options, offset, length, memoryOf);
+    const { from, image, filled } = looking instanceof Promise ? await looking : looking;
+    const done = filled ? untilAborted(filled, options) : this.#engine.yieldNowAndThen();
+    if (done) await done;
     this.#countRead(length);
     const at = offset - from * this.#engine.state.geometry.blockSize;
     return image.length === length ? image : image.subarray(at, at + length);
@@ -89,10 +85,9 @@ export class Subvolume implements BlockSpace {
     }
     const { length } = target;
     if (this.#areWhole(offset, length)) {
-      const { filled } = await this.#look(options, (entry) => {
+      const { filled } = await this.#readInTurn(options, offset, length, () => {
         checkLength("target", target, length);
-        const { from } = blocksToRead(this.#engine, entry, offset, length);
-        return { filled: fillBlocks(this.#engine, entry, from, target) };
+        return target;
       });
       await (filled ?? this.#engine.yieldNowAndThen());
       this.#countRead(length);
@@ -104,10 +99,10 @@ export class Subvolume implements BlockSpace {
   }
 
   /**
-   * As {@link readInto}, where nothing has to be waited for: whole blocks that are in memory or in
-   * the system's page cache, while no call before it is waiting. It returns `false` where that is
-   * not so, and then `target` may hold anything; `readInto` is the way then. It costs no promise,
-   * and many calls in a row keep the event loop from everything else.
+   * As {@link readInto}, where nothing has to be waited for: up to 1024 whole blocks that are in
+   * memory or in the system's page cache, while no call before it is waiting. It returns `false`
+   * where that is not so, and then `target` may hold anything; `readInto` is the way then. It costs
+   * no promise, and many calls in a row keep the event loop from everything else.
    *
    * @throws what {@link read} is refused with.
    */
@@ -132,16 +127,19 @@ export class Subvolume implements BlockSpace {
     return offset % blockSize === 0 && length % blockSize === 0;
   }
 
-  /** Looks between the changes that were submitted before this call and those behind it. */
-  #look<T>(options: WaitOptions, look: (entry: SubvolumeEntry) => T): T | Promise<T> {
+  #readInTurn<B extends Uint8Array>(
+    options: WaitOptions,
+    offset: number,
+    length: number,
+    memory: (bytes: number) => B,
+  ): ReturnType<typeof readInTurn<B>> {
     checkWait(options);
     this.#engine.checkOpen();
-    const { sequencer } = this.#engine;
-    if (sequencer.idle) return look(this.#find());
-    return sequencer.after(() => {
+    const find = (): SubvolumeEntry => {
       checkWait(options);
-      return look(this.#find());
-    });
+      return this.#find();
+    };
+    return readInTurn(this.#engine, find, { offset, length }, memory);
   }
 
   #countRead(length: number): void {
