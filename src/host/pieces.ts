@@ -67,3 +67,19 @@ export function* pieces(
     at += piece.count;
   }
 }
+
+/** The holes of `[from, to)` in order; nothing is asked of the blocks between them. */
+export function* holes(
+  state: State,
+  root: number,
+  from: number,
+  to: number,
+): Generator<{ vblock: number; count: number }, void> {
+  let at = from;
+  while (at < to) {
+    const extent = nextExtent(state.nodes, root, at, to);
+    const end = extent?.vblock ?? to;
+    if (end > at) yield { vblock: at, count: end - at };
+    at = extent ? extent.vblock + extent.count : to;
+  }
+}

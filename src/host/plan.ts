@@ -7,7 +7,7 @@ import type { JournalRecord } from "../format/records.ts";
 import { nextExtent } from "../map/lookup.ts";
 import type { State } from "../replay/state.ts";
 import type { Allocator } from "../space/allocator.ts";
-import { type Piece, pieces } from "./pieces.ts";
+import { holes, type Piece, pieces } from "./pieces.ts";
 
 /** About what one block of a write costs in records, at worst. */
 const RECORD_BYTES_PER_BLOCK = 28;
@@ -109,14 +109,13 @@ function addUnwritten(
 /** Records of an allocation, at worst: one for each run, and a run ends with its hole. */
 function allocationRuns(state: State, allocator: Allocator, change: AllocateChange): number {
   const { root } = state.catalogue.require(change.subvolume);
-  let holes = 0;
+  let runs = 0;
   let blocks = 0;
-  for (const piece of pieces(state, root, change.vblock, change.vblock + change.count)) {
-    if (piece.pblock !== null) continue;
-    holes++;
-    blocks += piece.count;
+  for (const { count } of holes(state, root, change.vblock, change.vblock + change.count)) {
+    runs++;
+    blocks += count;
   }
-  return holes + allocator.runsAtMost(blocks);
+  return runs + allocator.runsAtMost(blocks);
 }
 
 function extend(runs: WriteRun[], vblock: number, count: number, inPlace: number | null): void {
@@ -163,9 +162,7 @@ export function blocksNeeded(state: State, pinned: ReadonlySet<number>, plan: Pl
     } else if (change.type === "allocate") {
       const { root } = state.catalogue.require(change.subvolume);
       const end = change.vblock + change.count;
-      for (const piece of pieces(state, root, change.vblock, end)) {
-        if (piece.pblock === null) blocks += piece.count;
-      }
+      for (const { count } of holes(state, root, change.vblock, end)) blocks += count;
     }
   }
   return blocks;

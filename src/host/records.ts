@@ -8,7 +8,7 @@ import type { JournalRecord } from "../format/records.ts";
 import type { State } from "../replay/state.ts";
 import type { Allocator } from "../space/allocator.ts";
 import type { PendingData } from "./pending.ts";
-import { pieces } from "./pieces.ts";
+import { holes } from "./pieces.ts";
 import { type AllocateChange, type Plan, type WriteChange, writeRuns } from "./plan.ts";
 
 /** What making records takes. */
@@ -73,10 +73,9 @@ function emitAllocation(source: RecordSource, change: AllocateChange, emit: Emit
   const { state, allocator } = source;
   const { subvolume, vblock, count } = change;
   const { root } = state.catalogue.require(subvolume);
-  const holes = [...pieces(state, root, vblock, vblock + count)].filter(
-    (piece) => piece.pblock === null,
-  );
-  for (const hole of holes) {
+  // All of them before the first record, which changes the map.
+  const found = Array.from(holes(state, root, vblock, vblock + count));
+  for (const hole of found) {
     let done = 0;
     while (done < hole.count) {
       const run = allocator.take(hole.count - done);
