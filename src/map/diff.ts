@@ -17,7 +17,16 @@ interface Run extends BlockRange {
   pblock: number;
 }
 
-/** The ranges of `[from, to)` whose contents may differ between two roots, in order, merged. */
+/**
+ * Runs that are merged into one range. Of what was written at random each block is a run of its
+ * own, and a disk all of which differs would be one range, found in one turn of the event loop.
+ */
+const MOST_MERGED = 4096;
+
+/**
+ * The ranges of `[from, to)` whose contents may differ between two roots, in order; neighbours are
+ * merged, unless there are too many.
+ */
 export function* differences(
   nodes: NodeStore,
   a: number,
@@ -26,11 +35,15 @@ export function* differences(
   to: number,
 ): Generator<BlockRange> {
   let open: BlockRange | undefined;
+  let merged = 0;
   for (const range of compare(nodes, { id: a }, { id: b }, from, to)) {
-    if (open && open.vblock + open.count === range.vblock) open.count += range.count;
-    else {
+    if (open && open.vblock + open.count === range.vblock && merged < MOST_MERGED) {
+      open.count += range.count;
+      merged++;
+    } else {
       if (open) yield open;
       open = { ...range };
+      merged = 1;
     }
   }
   if (open) yield open;

@@ -83,4 +83,24 @@ describe("differences", () => {
     // In each of the two maps the root and two paths below it, and what a split has added.
     expect(nodes.reads.size).toBeLessThanOrEqual(2 * (1 + 2 * 3) + 2);
   });
+
+  // All blocks of a disk that was written at random were one range, however many extents they are.
+  it("are found a bounded number of extents at a time", async () => {
+    const state = await emptyState({ nodeEntries: 16, segmentBlocks: 32, capacityBlocks: 20_000 });
+    const workload = new Workload(state, { size: 20_000, run: 1 });
+    workload.commit([{ verb: "create", a: 0, b: 19_999, c: 0 }]);
+    for (let vblock = 9999; vblock >= 0; vblock--) {
+      workload.commit([{ verb: "write", a: 0, b: vblock, c: 0 }]);
+    }
+    const root = state.catalogue.get(1)!.root;
+    const nodes = countingNodes(state.nodes);
+    const found = differences(nodes, root, 0, 0, 20_000);
+    expect(found.next().value).toEqual({ vblock: 0, count: 4096 });
+    const readForOne = nodes.reads.size;
+    expect([...found]).toEqual([
+      { vblock: 4096, count: 4096 },
+      { vblock: 8192, count: 1808 },
+    ]);
+    expect(readForOne).toBeLessThan(nodes.reads.size / 2);
+  });
 });
