@@ -130,7 +130,7 @@ async function rebuild(
   memory: BlockMemory,
 ): Promise<Rebuilt> {
   const state = new State(source.geometry, newest, cacheSize);
-  const checksum = newest === emptyEnvironment ? 0 : believing(() => state.load());
+  const checksum = newest === emptyEnvironment ? 0 : await loadInTurns(state);
   const checkpointLsn = state.lsn;
   const start = { lsn: checkpointLsn, checksum };
   const batches = new JournalReader(source.journal, source.identity, start).batches();
@@ -155,6 +155,16 @@ async function rebuild(
     // Closes the file that the reader is in.
     await batches.return(undefined as never);
     throw error;
+  }
+}
+
+/** Takes the checkpoint up; the event loop turns between the steps. */
+async function loadInTurns(state: State): Promise<number> {
+  const steps = state.loading();
+  for (;;) {
+    const { done, value } = believing(() => steps.next());
+    if (done === true) return value;
+    await new Promise(setImmediate);
   }
 }
 

@@ -30,6 +30,8 @@ import { Nodes } from "./nodes.ts";
 const NODE_ENTRY_BYTES = 15;
 const NODE_OBJECT_BYTES = 400;
 const RECORD_OBJECT_BYTES = 1000;
+/** Values of a checkpoint that are taken up in one step. */
+const VALUES_PER_STEP = 1024;
 
 export class State {
   readonly geometry: Geometry;
@@ -109,24 +111,38 @@ export class State {
 
   /** Takes up what the environment holds; returns the checksum of the last journal frame in it. */
   load(): number {
+    const steps = this.loading();
+    for (;;) {
+      const { done, value } = steps.next();
+      if (done === true) return value;
+    }
+  }
+
+  /**
+   * As {@link load}, in steps that nobody notices: of a store with 100,000 subvolumes it takes a
+   * second and more, in a process that may have others open.
+   */
+  *loading(): Generator<void, number> {
     const { environment } = this.source;
     const sealed = environment.get(kinds.state, 0);
     if (!sealed) throw new BlockspaceError("ECORRUPT", "a checkpoint has no state value");
     const value = decodeState(openSealed(kinds.state, 0, sealed));
     this.lsn = value.lsn;
+    let subvolumes = 0;
     for (const { id, value: entry } of environment.scan(kinds.subvolume)) {
       this.catalogue.load(decodeSubvolume(openSealed(kinds.subvolume, id, entry)));
+      if (++subvolumes % VALUES_PER_STEP === 0) yield;
     }
     this.catalogue.next = value.nextSubvolume;
     this.nodes.next = value.nextNode;
     this.nodes.loadDead(loadNumbers(environment, kinds.deadNodes));
     this.changedKeys = loadNumbers(environment, kinds.changedKeys);
-    const busySegments = this.#loadSpace(environment);
+    const busySegments = yield* this.#loadSpace(environment);
     this.#checkCounts(value, busySegments);
     return value.journalChecksum;
   }
 
-  #loadSpace(environment: Environment): number {
+  *#loadSpace(environment: Environment): Generator<void, number> {
     const { segments } = this;
     for (const { id, value } of environment.scan(kinds.segmentLive)) {
       const body = openSealed(kinds.segmentLive, id, value);
@@ -139,7 +155,7 @@ export class State {
         throw new BlockspaceError("ECORRUPT", `there are busy blocks, and no segment ${id}`);
       }
       segments.busy.load(id, bitmap);
-      busySegments++;
+      if (++busySegments % VALUES_PER_STEP === 0) yield;
     }
     return busySegments;
   }

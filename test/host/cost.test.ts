@@ -3,6 +3,7 @@ import { describe, expect, it, vi } from "vitest";
 import { kinds } from "../../src/format/checkpoint-values.ts";
 import type { Host } from "../../src/host/host.ts";
 import type { Subvolume } from "../../src/host/subvolume.ts";
+import { Catalogue } from "../../src/replay/catalogue.ts";
 import { MemoryStore, placeOf } from "../support/memory-store.ts";
 import { blocks, expectBytes, expectConserved, unawaited } from "./refusal.ts";
 
@@ -306,6 +307,26 @@ describe("I9: opening", () => {
     }
     expect(replayed[0]).toMatchObject({ commits: 5, records: 5, read: 1 });
     expect(replayed[1]).toEqual(replayed[0]);
+  });
+
+  // A store with 100,000 subvolumes kept the event loop for more than two seconds.
+  it("takes the subvolumes up in several turns of the event loop", async () => {
+    const { store, host } = await start(0);
+    for (let i = 0; i < 5000; i++) await host.create(`one of many ${i}`, { size: B });
+    await host.close();
+    const load = vi.spyOn(Catalogue.prototype, "load");
+    const loaded = [0];
+    const turn = (): void => {
+      loaded.push(load.mock.calls.length);
+      if (loaded.at(-1)! < 5001) setImmediate(turn);
+    };
+    setImmediate(turn);
+    const again = await store.open(OPTIONS);
+    load.mockRestore();
+    expect(again.list()).toHaveLength(5001);
+    const inTurn = loaded.slice(1).map((count, i) => count - loaded[i]!);
+    expect(Math.max(...inTurn)).toBeLessThanOrEqual(1024);
+    await again.close();
   });
 
   it("never has much more than 100,000 commits to replay, however small they are", async () => {
