@@ -12,6 +12,14 @@ export function numberOf(call: SystemCall, index: number): number {
   return Number.isNaN(number) ? mistaken(call, index, "a number") : number;
 }
 
+/** The offset that a call was pointed at, such as `[4096]`; `undefined` where it was not. */
+export function offsetOf(call: SystemCall, index: number): number | undefined {
+  const arg = call.args[index];
+  if (arg?.type === "word" && arg.text === "NULL") return undefined;
+  const item = arg?.type === "list" ? arg.items[0] : undefined;
+  return item?.type === "word" ? Number(item.text) : mistaken(call, index, "an offset");
+}
+
 /** Flags, or any other word. */
 export function wordOf(call: SystemCall, index: number): string {
   const arg = call.args[index];

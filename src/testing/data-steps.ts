@@ -1,24 +1,52 @@
 /** System calls that change, flush or read the bytes of files, as steps on the simulated disk. */
-import { bytesOf, numberOf, openPathOf, wordOf } from "./call-arguments.ts";
-import type { OpenFile } from "./descriptors.ts";
+import { bytesOf, numberOf, offsetOf, openPathOf, wordOf } from "./call-arguments.ts";
+import type { Descriptor, OpenFile } from "./descriptors.ts";
 import type { FlushScope } from "./operation.ts";
 import type { SystemCall } from "./strace-log.ts";
 import type { TracedProgram } from "./traced-program.ts";
 
 /** At an offset, or where the file stands; to standard output as well. */
 export function write(program: TracedProgram, call: SystemCall, offset?: number): void {
-  const number = numberOf(call, 0);
-  const descriptor = program.descriptors.get(call.thread, number);
-  if (descriptor?.type === "output") {
-    program.say(bytesOf(call, 1).subarray(0, call.result ?? Infinity));
-  } else if (descriptor?.type === "file") {
-    const bytes = bytesOf(call, 1).subarray(0, call.result ?? Infinity);
-    const at = placeOf(program, descriptor, offset);
-    if (bytes.length > 0) program.disk.write(descriptor.file, bytes, at);
-    if (offset === undefined) descriptor.position = at + bytes.length;
-  } else {
-    unseenWrite(program, call, 0);
+  const descriptor = program.descriptors.get(call.thread, numberOf(call, 0));
+  if (!descriptor || descriptor.type === "folder") return unseenWrite(program, call, 0);
+  put(program, descriptor, bytesOf(call, 1).subarray(0, call.result ?? Infinity), offset);
+}
+
+/**
+ * The system copies bytes from one file to another. The log does not show them, but where all that
+ * happened to the source is known, so are they. `from` and `to` are the indices of the descriptors,
+ * `at` those of their offsets.
+ */
+export function copy(
+  program: TracedProgram,
+  call: SystemCall,
+  indices: { from: number; fromAt: number; to: number; toAt?: number; count: number },
+): void {
+  const source = program.file(call, indices.from);
+  const target = program.descriptors.get(call.thread, numberOf(call, indices.to));
+  if (!source || program.isUnseen(source.file.path) || !target || target.type === "folder") {
+    return unseenWrite(program, call, indices.to);
   }
+  const offset = offsetOf(call, indices.fromAt);
+  const at = offset ?? source.position;
+  const most = Math.max(0, program.disk.sizeOf(source.file.node) - at);
+  const bytes = new Uint8Array(Math.min(call.result ?? numberOf(call, indices.count), most));
+  program.disk.read(source.file, bytes, at);
+  if (offset === undefined) source.position = at + bytes.length;
+  const toAt = indices.toAt === undefined ? undefined : offsetOf(call, indices.toAt);
+  put(program, target, bytes, toAt);
+}
+
+function put(
+  program: TracedProgram,
+  target: Exclude<Descriptor, { type: "folder" }>,
+  bytes: Uint8Array,
+  offset: number | undefined,
+): void {
+  if (target.type === "output") return program.say(bytes);
+  const at = placeOf(program, target, offset);
+  if (bytes.length > 0) program.disk.write(target.file, bytes, at);
+  if (offset === undefined) target.position = at + bytes.length;
 }
 
 /** Linux appends also where an offset is given. */

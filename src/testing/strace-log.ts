@@ -148,9 +148,16 @@ class Cursor {
       const bytes = this.#bytes('"');
       return { type: "bytes", bytes, whole: !this.#take("...") };
     }
-    if (this.#take("[")) return { type: "list", items: this.list("]") };
+    if (this.#take("[")) return this.#items();
     if (this.#take("{")) return this.#fields();
     return this.#word();
+  }
+
+  #items(): Argument {
+    const items = this.list("]");
+    // What the call has changed in it.
+    if (this.#take(" => ")) this.#value();
+    return { type: "list", items };
   }
 
   #fields(): Argument {

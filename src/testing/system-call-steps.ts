@@ -6,6 +6,7 @@ import { numberOf, openPathOf, wordOf } from "./call-arguments.ts";
 import {
   advance,
   allocate,
+  copy,
   flush,
   flushAll,
   unseen,
@@ -72,9 +73,10 @@ export const atStart: Readonly<Record<string, Step>> = {
   mkdirat: (program, call) => makeFolder(program, program.path(call, 1, 0)),
   symlink: (program, call) => unseen(program, call, program.path(call, 1)),
   symlinkat: (program, call) => unseen(program, call, program.path(call, 2, 1)),
-  copy_file_range: (program, call) => unseenWrite(program, call, 2),
+  copy_file_range: (program, call) =>
+    copy(program, call, { from: 0, fromAt: 1, to: 2, toAt: 3, count: 4 }),
   splice: (program, call) => unseenWrite(program, call, 2),
-  sendfile: (program, call) => unseenWrite(program, call, 0),
+  sendfile: (program, call) => copy(program, call, { from: 1, fromAt: 2, to: 0, count: 3 }),
   ioctl: (program, call) => {
     if (/^(?:FICLONE|FIDEDUPERANGE)/.test(wordOf(call, 1))) unseenWrite(program, call, 0);
   },

@@ -8,10 +8,10 @@
  * place among the calls: let it say what it holds for durable, and when.
  *
  * Not to be seen are stores into memory that is mapped shared and writable, bytes that the system
- * copies from one file to another itself (`copy_file_range`, `sendfile`, `splice`, reflinks),
- * io_uring, symbolic links, and names that come from outside. Where the log shows one of them on a
- * file of the directory, the trace is refused, unless the file's content does not matter to
- * anybody.
+ * itself brings from files elsewhere (`copy_file_range`, `sendfile`), from pipes (`splice`) or as
+ * reflinks, io_uring, symbolic links, and names that come from outside. Where the log shows one of
+ * them on a file of the directory, the trace is refused, unless the file's content does not matter
+ * to anybody.
  */
 import { realpath } from "node:fs/promises";
 import { BlockspaceError } from "../base/errors.ts";

@@ -81,6 +81,11 @@ export class TracedProgram {
     this.#rest = lines.subarray(from);
   }
 
+  /** Whether a file may hold what no trace shows. */
+  isUnseen(path: string): boolean {
+    return this.unseen.some((change) => change.path === path);
+  }
+
   noteUnseen(call: SystemCall, path: string): void {
     const known = this.unseen.some((other) => other.call === call.name && other.path === path);
     if (!known) this.unseen.push({ call: call.name, path });

@@ -73,6 +73,11 @@ describe("a line of strace's log", () => {
     );
   });
 
+  it("has an offset that the call has changed", () => {
+    const call = only(`7 sendfile(4<${hex("/to")}>, 3<${hex("/from")}>, [2] => [6], 4) = 4`);
+    expect(argsOf(call)).toEqual(["4</to>", "3</from>", "[2]", "4"]);
+  });
+
   it("has a string that was cut", () => {
     const call = only(`7 write(3<${hex("/f")}>, "${hex("ab")}"..., 100) = 100`);
     expect(argsOf(call)).toEqual(["3</f>", `"ab"~`, "100"]);

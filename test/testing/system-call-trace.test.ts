@@ -1,7 +1,7 @@
 /** What a real program does to its directory, seen through its system calls. */
 import { mkdtemp, mkdir, readFile, realpath, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import {
   crashStates,
@@ -155,19 +155,42 @@ describe.skipIf(missing)(`the trace of a program${skipped}`, () => {
     ]);
   });
 
+  // Found with a program that keeps a backup: `fs.copyFile` alone made its trace be refused.
+  it("knows what the system copies from one file of the directory to another", async () => {
+    const copies = `
+      fs.writeFileSync("f", "012345"); fs.copyFileSync("f", "g"); fs.truncateSync("f", 3);
+      import { execFileSync } from "node:child_process";
+      const [from, to] = [fs.openSync("f", "r"), fs.openSync("g", "r+")];
+      fs.readSync(from, Buffer.alloc(1));
+      execFileSync("cat", { stdio: [from, to, 2] });
+      execFileSync("cat", { stdio: [fs.openSync("f", "r"), fs.openSync("h", "a"), 2] });
+    `;
+    const found = await trace(copies);
+    expect(found.calls.map(({ name }) => name)).toContain("copy_file_range");
+    expect(textOf(found.disk.image(), "g")).toBe("122345");
+    expect(fingerprintOfImage(found.disk.image())).toBe(
+      fingerprintOfImage(await readImage(directory)),
+    );
+    expect(textsAtEnd(found, "h")).toEqual(new Set([null, "", "...", "012"]));
+  });
+
   it("is refused when a file changes in a way that it cannot show", async () => {
-    await writeFile(join(directory, "from"), "x".repeat(100));
+    const elsewhere = join(directory, "..", `${basename(directory)}-elsewhere`);
+    await writeFile(elsewhere, "x".repeat(100));
     const copy = `
       import { execFileSync } from "node:child_process";
-      fs.copyFileSync("from", "to");
+      fs.copyFileSync(${JSON.stringify(elsewhere)}, "to");
       fs.symlinkSync("to", "link");
     `;
     await expect(trace(copy)).rejects.toThrow(
       /(copy_file_range|sendfile|ioctl) of "to", symlink of "link"/,
     );
     await rm(join(directory, "link"));
-    const found = await trace(copy, { mayChangeUnseen: (path) => path !== "from" });
-    expect(found.unseen.map(({ path }) => path)).toEqual(["to", "link"]);
+    const found = await trace(`${copy}\nfs.copyFileSync("to", "of-unseen");`, {
+      mayChangeUnseen: () => true,
+    });
+    expect(found.unseen.map(({ path }) => path)).toEqual(["to", "link", "of-unseen"]);
+    await rm(elsewhere);
   });
 
   it("is refused when a write is longer than it may be", async () => {
