@@ -173,7 +173,7 @@ export class SimulatedDisk {
       if (found.is === "file") fail("EISDIR", "rename", to);
       if (this.#tree.namesOf(inTheWay.node).size > 0) fail("ENOTEMPTY", "rename", to);
     } else if (inTheWay && found.is === "folder") fail("ENOTDIR", "rename", to);
-    return this.#perform({ kind: "rename", path: from }, [{ type: "names", drop, put }]);
+    return this.#perform({ kind: "rename", path: from, to }, [{ type: "names", drop, put }]);
   }
 
   /** Removes a file, or an empty folder. */

@@ -26,6 +26,8 @@ export interface Operation {
     | "commit";
   /** The file or entry; for `sync` the folder, for `rename` the name that it had. */
   path: string;
+  /** For `rename`, the name that it gets. */
+  to?: string;
   /** Bytes; both for `read`, `write` and `discard`, and the length (the size) for `create`. */
   offset?: number;
   length?: number;

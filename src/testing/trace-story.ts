@@ -46,12 +46,14 @@ function lineOf({ index, operation }: TraceEntry): string {
   return `${String(index).padStart(4)} ${text}`;
 }
 
-function textOfCall({ kind, path, offset, length }: Operation): string {
+function textOfCall({ kind, path, to, offset, length }: Operation): string {
   const range = [
+    to === undefined ? "" : ` to ${to}`,
     length === undefined ? "" : ` ${length} bytes`,
     offset === undefined ? "" : ` at ${offset}`,
   ].join("");
-  return `${kind} ${path}${range}`;
+  // A traced program's own directory has no name.
+  return `${kind} ${path || "."}${range}`;
 }
 
 function tornText(fate: readonly TornPart[]): string {

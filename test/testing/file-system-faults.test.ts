@@ -50,7 +50,7 @@ describe("faults through the face of node:fs", () => {
       { kind: "write", path, offset: 0, length: 5 },
       { kind: "open", path },
       { kind: "read", path, offset: 0, length: 5 },
-      { kind: "rename", path },
+      { kind: "rename", path, to: "/other" },
       { kind: "open", path: "/folder" },
       { kind: "sync", path: "/folder" },
       { kind: "remove", path: "/other" },

@@ -72,7 +72,7 @@ export class HandMade {
   rename(from: [NodeNumber, string], to: [NodeNumber, string], node: NodeNumber): number {
     const put = { folder: to[0], name: to[1], node, is: "file" as const };
     const drop = { folder: from[0], name: from[1] };
-    return this.entry(named("rename", from[1]), { type: "names", drop, put });
+    return this.entry({ ...named("rename", from[1]), to: to[1] }, { type: "names", drop, put });
   }
 
   /** Data alone; with `size`, an operation that also changes the size. */

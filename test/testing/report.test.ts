@@ -32,7 +32,7 @@ describe("the story of a trace", () => {
       '   3 mark {"begun":1}',
       "   4 mark a text",
       "   5 flush file",
-      "   6 rename a  [name lost]",
+      "   6 rename a to b  [name lost]",
       "   7 discard file 5 bytes at 0  [data kept]",
       "   8 mark undefined",
       "the power goes",
@@ -160,6 +160,6 @@ violation (prefix: all of it reached the medium, or nothing did)
        1 create /new 0 bytes  [name lost]
        2 write /new 700 bytes at 0
        3 flush /new
-       4 rename /new  [name lost]
+       4 rename /new to /value  [name lost]
        5 mark {"saved":1}
     the power goes`;

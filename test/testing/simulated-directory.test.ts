@@ -57,7 +57,7 @@ describe("the hook of a simulated disk", () => {
       { kind: "discard", path, offset: 0, length: 50 },
       { kind: "read", path, offset: 1, length: 9 },
       { kind: "sync", path: "/store/inner" },
-      { kind: "rename", path },
+      { kind: "rename", path, to: "/store/inner/other" },
       { kind: "remove", path: "/store/inner/other" },
       { kind: "create", path: "/store/lock", length: 0 },
     ]);
