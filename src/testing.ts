@@ -60,6 +60,7 @@ export {
   type TraceOptions,
 } from "./testing/system-call-trace.ts";
 export type { UnseenChange } from "./testing/traced-program.ts";
+export { workloadOf } from "./testing/traced-workload.ts";
 export type { CreateOptions, Device, Directory, Lock } from "./device/device.ts";
 export { auditHost } from "./testing-store/host-audit.ts";
 export { checkSimulatedStore } from "./testing-store/simulated-check.ts";
