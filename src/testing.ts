@@ -33,6 +33,7 @@ export { SimulatedDisk, type SimulatedDiskOptions } from "./testing/disk.ts";
 export { type DiskImage, fingerprintOfImage } from "./testing/disk-image.ts";
 export { fileSystem, type SimulatedFileSystem } from "./testing/file-system.ts";
 export { fileSystemSync, type SimulatedFileSystemSync } from "./testing/file-system-sync.ts";
+export { nodeFileSystem, type SimulatedNodeFileSystem } from "./testing/node-file-system.ts";
 export { type FaultKind, faultKinds, FaultInjector, type FaultPlan } from "./testing/faults.ts";
 export {
   type EverySystemCallOptions,

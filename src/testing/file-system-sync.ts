@@ -156,6 +156,7 @@ function ofNames(calls: WholeCalls) {
   const isThere = (path: PathLike): boolean => refusalOf(path) === undefined;
   const isMissing = (path: PathLike): boolean =>
     (refusalOf(path) as NodeJS.ErrnoException | undefined)?.code === "ENOENT";
+  const realpath = (path: PathLike): string => names.realpath(path);
   const statBy =
     (syscall: string) => (path: PathLike, options?: StatOptions & { throwIfNoEntry?: boolean }) =>
       options?.throwIfNoEntry === false && isMissing(path)
@@ -178,7 +179,7 @@ function ofNames(calls: WholeCalls) {
     lstatSync: statBy("lstat"),
     existsSync: isThere,
     accessSync: (path: PathLike) => void names.find(path, "access"),
-    realpathSync: (path: PathLike) => names.realpath(path),
+    realpathSync: Object.assign(realpath, { native: realpath }),
     chmodSync: (path: PathLike) => void names.find(path, "chmod"),
     chownSync: (path: PathLike) => void names.find(path, "chown"),
     utimesSync: (path: PathLike) => void names.find(path, "utime"),

@@ -1,7 +1,8 @@
 /**
- * The synchronous half of a file system in the shape of the other one, so that one suite can be run
- * against both.
+ * The calls of `node:fs` that are synchronous, or those that take a callback, in the shape of those
+ * that give promises, so that one suite can be run against all three.
  */
+import { promisify } from "node:util";
 import type { FileHandle } from "node:fs/promises";
 import type { SimulatedFileSystem } from "../../src/testing/file-system.ts";
 import type { SimulatedFileSystemSync } from "../../src/testing/file-system-sync.ts";
@@ -13,14 +14,21 @@ const byPath =
   "access appendFile chmod chown copyFile link lstat mkdir mkdtemp readFile readdir realpath " +
   "rename rm rmdir stat truncate unlink utimes writeFile";
 
-export function promised(fs: SimulatedFileSystemSync): SimulatedFileSystem {
-  const calls = fs as unknown as Calls;
+/** `how`: of which calls. */
+export function promised(
+  fs: SimulatedFileSystemSync,
+  how: "synchronous" | "callbacks" = "synchronous",
+): SimulatedFileSystem {
+  const given = fs as unknown as Calls;
+  const callOf = (name: string): Call =>
+    how === "synchronous" ? given[`${name}Sync`]! : promisify(given[name]!);
   const face: Record<string, unknown> = { constants: fs.constants };
   for (const name of byPath.split(" ")) {
-    const call = calls[`${name}Sync`]!;
+    const call = callOf(name);
     face[name] = later((file, ...rest) => call(descriptorOf(file) ?? file, ...rest));
   }
-  face["open"] = later((...given) => handleOf(fs, calls["openSync"]!(...given) as number));
+  face["open"] = async (...all: unknown[]) =>
+    handleOf(fs, callOf, (await callOf("open")(...all)) as number);
   return face as unknown as SimulatedFileSystem;
 }
 
@@ -33,13 +41,22 @@ function later(call: Call): (...given: unknown[]) => Promise<unknown> {
   return async (...given) => call(...given);
 }
 
-function handleOf(fs: SimulatedFileSystemSync, opened: number): FileHandle {
-  const calls = fs as unknown as Calls;
+/** With a callback, `promisify` gives the count and what it is of. */
+async function countOf(result: unknown): Promise<number> {
+  const found = (await result) as number | { bytesRead?: number; bytesWritten?: number };
+  return typeof found === "number" ? found : (found.bytesRead ?? found.bytesWritten)!;
+}
+
+function handleOf(
+  fs: SimulatedFileSystemSync,
+  callOf: (name: string) => Call,
+  opened: number,
+): FileHandle {
   let fd = opened;
   const withFd =
     (name: string): Call =>
     (...given) =>
-      calls[name]!(fd < 0 ? opened : fd, ...given);
+      callOf(name)(fd < 0 ? opened : fd, ...given);
   const handle = {
     get fd() {
       return fd;
@@ -48,35 +65,36 @@ function handleOf(fs: SimulatedFileSystemSync, opened: number): FileHandle {
       const options = (first ?? {}) as { buffer?: Buffer };
       const isBuffer = ArrayBuffer.isView(first);
       const buffer = isBuffer ? first : (options.buffer ?? Buffer.alloc(16_384));
-      const bytesRead = withFd("readSync")(buffer, ...(isBuffer ? rest : [options]));
+      const bytesRead = await countOf(withFd("read")(buffer, ...(isBuffer ? rest : [options])));
       return { bytesRead, buffer };
     },
     write: async (buffer: unknown, ...rest: unknown[]) => ({
-      bytesWritten: withFd("writeSync")(buffer, ...rest),
+      bytesWritten: await countOf(withFd("write")(buffer, ...rest)),
       buffer,
     }),
     readv: async (buffers: unknown, position?: unknown) => ({
-      bytesRead: withFd("readvSync")(buffers, position),
+      bytesRead: await countOf(withFd("readv")(buffers, position)),
       buffers,
     }),
     writev: async (buffers: unknown, position?: unknown) => ({
-      bytesWritten: withFd("writevSync")(buffers, position),
+      bytesWritten: await countOf(withFd("writev")(buffers, position)),
       buffers,
     }),
-    readFile: later(withFd("readFileSync")),
-    writeFile: later(withFd("writeFileSync")),
-    appendFile: later(withFd("appendFileSync")),
-    truncate: later(withFd("ftruncateSync")),
-    sync: later(withFd("fsyncSync")),
-    datasync: later(withFd("fdatasyncSync")),
-    stat: later(withFd("fstatSync")),
-    chmod: later(withFd("fchmodSync")),
-    chown: later(withFd("fchownSync")),
-    utimes: later(withFd("futimesSync")),
+    // With a callback, node says nothing of an error in reading from a descriptor.
+    readFile: later((...given) => fs.readFileSync(fd < 0 ? opened : fd, ...(given as []))),
+    writeFile: later(withFd("writeFile")),
+    appendFile: later(withFd("appendFile")),
+    truncate: later(withFd("ftruncate")),
+    sync: later(withFd("fsync")),
+    datasync: later(withFd("fdatasync")),
+    stat: later(withFd("fstat")),
+    chmod: later(withFd("fchmod")),
+    chown: later(withFd("fchown")),
+    utimes: later(withFd("futimes")),
     close: async () => {
       if (fd < 0) return;
       fd = -1;
-      fs.closeSync(opened);
+      await callOf("close")(opened);
     },
     [Symbol.asyncDispose]: async () => handle.close(),
   };

@@ -1,4 +1,4 @@
-/** The four file systems that must not drift apart: node's own and the simulated one, both faces. */
+/** The file systems that must not drift apart: node's own and the simulated one, each in three ways. */
 import * as node from "node:fs";
 import * as nodePromises from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -7,6 +7,7 @@ import { afterEach } from "vitest";
 import { SimulatedDisk } from "../../src/testing/disk.ts";
 import { fileSystem } from "../../src/testing/file-system.ts";
 import { fileSystemSync } from "../../src/testing/file-system-sync.ts";
+import { nodeFileSystem } from "../../src/testing/node-file-system.ts";
 import type { Subject } from "./file-system-suite.ts";
 import { promised } from "./promised.ts";
 
@@ -36,6 +37,9 @@ function simulated(face: (disk: SimulatedDisk) => Subject["fs"]): Subject {
 export const subjects: Readonly<Record<string, () => Subject>> = {
   "node:fs/promises": () => ({ fs: nodePromises, root: realFolder() }),
   "node:fs": () => ({ fs: promised(node), root: realFolder() }),
+  "node:fs with callbacks": () => ({ fs: promised(node, "callbacks"), root: realFolder() }),
   simulated: () => simulated(fileSystem),
   "simulated, synchronous": () => simulated((disk) => promised(fileSystemSync(disk))),
+  "simulated, with callbacks": () =>
+    simulated((disk) => promised(nodeFileSystem(disk), "callbacks")),
 };
