@@ -346,7 +346,8 @@ function garbage(at: number, from: number, length: number): Uint8Array {
   return Uint8Array.from({ length }, () => Math.floor(random() * 256));
 }
 
-function foldersOf({ drop, put: entry }: NameChange): NodeNumber[] {
+/** The folders that a change of names is one of. */
+export function foldersOf({ drop, put: entry }: NameChange): NodeNumber[] {
   const folders = drop ? [drop.folder] : [];
   if (entry && entry.folder !== drop?.folder) folders.push(entry.folder);
   return folders;

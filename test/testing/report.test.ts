@@ -45,6 +45,22 @@ describe("the story of a trace", () => {
     ]);
   });
 
+  // A story said "name kept" of a rename that was not there, since the creation before it was lost.
+  it("says lost of what is lost with something before it", () => {
+    const made = new HandMade();
+    made.create(ROOT, "a", 1);
+    made.write(1, "x", 0, 1);
+    made.write(1, "y", 1, 2);
+    made.rename([ROOT, "a"], [ROOT, "b"], 1);
+    expect(story(made, "4,n0-,s1-")).toEqual([
+      "   0 create a  [name lost]",
+      "   1 write file 1 bytes at 0  [size lost, data kept]",
+      "   2 write file 1 bytes at 1  [size lost, data kept]",
+      "   3 rename a to b  [name lost]",
+      "the power goes",
+    ]);
+  });
+
   it("tells where a fault struck, also one that left no entry", () => {
     const made = new HandMade();
     made.create(ROOT, "a", 1);
