@@ -16,6 +16,8 @@ export interface Violation {
   vector: string;
   /** The smallest case that was found to violate as well; the vector itself if none was smaller. */
   smallestVector: string;
+  /** What the oracle, or the recovery, said of that one. */
+  smallestMessage: string;
   /** Of a workload of steps, the fewest that violate; all of them for one that is a function. */
   smallestSteps: readonly unknown[];
   /** What the program did up to the smallest crash, a line each, and what became of it. */
@@ -69,12 +71,18 @@ export function formatReport(report: CrashReport): string {
 
 function storyOf(violation: Violation): string[] {
   const { kind, message, seed, vector, smallestVector, smallestSteps, trace } = violation;
+  const { smallestMessage } = violation;
   const what = kind in crashKinds ? `: ${crashKinds[kind as CrashKind]}` : "";
-  const lines = [`violation (${kind}${what})`, `  ${message.replaceAll("\n", "\n  ")}`];
+  const lines = [`violation (${kind}${what})`, `  ${indented(message)}`];
   lines.push(`  seed ${seed}, vector ${vector}`);
-  if (smallestVector !== vector) lines.push(`  smallest vector ${smallestVector}`);
+  const said = smallestMessage === message ? "" : `: ${indented(smallestMessage)}`;
+  if (smallestVector !== vector || said) lines.push(`  smallest vector ${smallestVector}${said}`);
   if (smallestSteps.length > 0) lines.push(`  steps: [${smallestSteps.map(textOfStep).join(",")}]`);
   return [...lines, ...trace.map((line) => `    ${line}`)];
+}
+
+function indented(message: string): string {
+  return message.replaceAll("\n", "\n  ");
 }
 
 function textOfStep(step: unknown): string {

@@ -19,7 +19,7 @@ import { messageOf } from "../base/errors.ts";
 import type { TraceEntry } from "./operation.ts";
 import { randomFrom, seedFor } from "./random.ts";
 import { orThrow, record, type Run } from "./recording.ts";
-import { momentOf, storyOfCase } from "./replay-case.ts";
+import { momentOf, storyOfCase, violationOf } from "./replay-case.ts";
 import { shrink } from "./shrink.ts";
 
 export interface CheckProgress {
@@ -225,6 +225,9 @@ class Checking<Observed, Step> {
     // Each attempt at something smaller would take as long as the hang.
     const isFinal = this.#options.shrink === false || error instanceof HangError;
     const smallest = isFinal ? found : await shrink(this.#check, model, found);
+    const again = isFinal
+      ? undefined
+      : await violationOf(this.#check, smallest.run, smallest.crashCase);
     const violation: Violation = {
       kind,
       message: messageOf(error),
@@ -232,6 +235,8 @@ class Checking<Observed, Step> {
       seed: this.#seed,
       vector: formatCase(crashCase),
       smallestVector: formatCase(smallest.crashCase),
+      // A recovery that does not do the same each time may have nothing to say now.
+      smallestMessage: messageOf((again ?? { error }).error),
       smallestSteps: smallest.steps,
       trace: await storyOfCase(this.#check, smallest.run, smallest.crashCase),
     };

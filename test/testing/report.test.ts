@@ -139,7 +139,8 @@ describe("a report for people", () => {
           error: undefined,
           seed: 7,
           vector: "3/1",
-          smallestVector: "3/1",
+          smallestVector: "2/1",
+          smallestMessage: "third\nfourth",
           smallestSteps: [],
           trace: ["the power goes"],
         },
@@ -157,6 +158,8 @@ describe("a report for people", () => {
       "  first",
       "  second",
       "  seed 7, vector 3/1",
+      "  smallest vector 2/1: third",
+      "  fourth",
       "    the power goes",
     ]);
   });

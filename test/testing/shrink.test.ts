@@ -162,10 +162,12 @@ describe("a violation made small", () => {
   it.each(Object.keys(flaws))("violates, in a program that %s", async (flaw) => {
     const check = checkOf(flaws[flaw]);
     const report = await checkCrashConsistency(check, { budget: { violations: 2 } });
-    for (const { smallestSteps, smallestVector } of report.violations) {
+    for (const { smallestSteps, smallestVector, smallestMessage } of report.violations) {
       expect(smallestSteps.length).toBe(1);
       const steps = smallestSteps as number[];
-      expect((await replayCrash({ ...check, steps }, smallestVector)).violation).toBeDefined();
+      const { violation } = await replayCrash({ ...check, steps }, smallestVector);
+      // The report told its story under what was said of the larger case.
+      expect(violation).toMatchObject({ error: { message: smallestMessage } });
     }
   });
 
