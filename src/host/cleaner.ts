@@ -33,8 +33,8 @@ export async function compact(engine: Engine, signal?: AbortSignal): Promise<Cle
   const report: CleanerReport = { segments: 0, bytesMoved: 0, problems: [] };
   for (const segment of candidates(engine, FULL_ENOUGH)) {
     if (signal?.aborted) break;
-    const task = (): Promise<boolean> => emptySegment(engine, segment, report);
-    const done = (await engine.sequencer.run(task)) || (await afterRelease(engine, task));
+    const empty = (): Promise<boolean> => emptyInTurn(engine, segment, report);
+    const done = (await empty()) || (await afterRelease(engine, empty));
     if (!done) break;
     report.segments++;
   }
@@ -59,14 +59,14 @@ export async function keepSegmentsFree(engine: Engine): Promise<void> {
   if (Math.ceil(blocks / geometry.segmentBlocks) >= chosen.length) return;
   const report: CleanerReport = { segments: 0, bytesMoved: 0, problems: [] };
   for (const segment of chosen) {
-    if (!(await engine.sequencer.run(() => emptySegment(engine, segment, report)))) return;
+    if (!(await emptyInTurn(engine, segment, report))) return;
   }
 }
 
 /** Emptied segments come free with the second checkpoint; then there may be room again. */
-async function afterRelease(engine: Engine, task: () => Promise<boolean>): Promise<boolean> {
+async function afterRelease(engine: Engine, empty: () => Promise<boolean>): Promise<boolean> {
   await releaseBusy(engine);
-  return engine.sequencer.run(task);
+  return empty();
 }
 
 async function releaseBusy(engine: Engine): Promise<void> {
@@ -85,6 +85,16 @@ function candidates(engine: Engine, full: number): number[] {
     if (used > 0 && used < full) worth.push(segment);
   }
   return worth.toSorted((a, b) => live[a]! - live[b]!);
+}
+
+/** Waits first for maps that are being taken apart: in the turn everybody would wait for them. */
+async function emptyInTurn(
+  engine: Engine,
+  segment: number,
+  report: CleanerReport,
+): Promise<boolean> {
+  await engine.reclaimer.settled();
+  return engine.sequencer.run(() => emptySegment(engine, segment, report));
 }
 
 /** Moves the live runs of a segment away; false when there is no room for one. */

@@ -29,7 +29,8 @@ export interface ReclaimerParts {
 
 export class Reclaimer {
   readonly #parts: ReclaimerParts;
-  #running = false;
+  /** What goes on in the background, while it does. */
+  #running: Promise<void> | undefined;
 
   constructor(parts: ReclaimerParts) {
     this.#parts = parts;
@@ -37,9 +38,13 @@ export class Reclaimer {
 
   /** Takes dead nodes apart in the background, between other commits. */
   start(): void {
-    if (this.#running || this.#parts.readOnly || this.#isDone) return;
-    this.#running = true;
-    this.#run().catch(() => undefined);
+    if (this.#running || this.#parts.readOnly || this.#isDone || !this.#mayGoOn) return;
+    this.#running = this.#run().catch(() => undefined);
+  }
+
+  /** Resolves when nothing is taken apart in the background any more. */
+  async settled(): Promise<void> {
+    await this.#running;
   }
 
   /** For a task that has its turn: until no node is dead, or there is `enough` space. */
@@ -64,7 +69,7 @@ export class Reclaimer {
         await new Promise(setImmediate);
       }
     } finally {
-      this.#running = false;
+      this.#running = undefined;
     }
   }
 

@@ -177,6 +177,23 @@ describe("I9: a delete is reclaimed in bounded steps, and a crash in the middle 
     await host.close();
   });
 
+  // A compact took all of the map apart in its turn among the calls, and every write waited for it.
+  it("with a turn for other calls, though a compact waits for it", async () => {
+    const { store, host } = await start(3000);
+    const other = await host.create("other", { size: 64 * B });
+    const { nodes } = store.engineOf(host).state;
+    await host.delete("disk");
+    const compacted = host.compact();
+    let turns = 0;
+    while (nodes.dead.length > 0) {
+      await new Promise(setImmediate);
+      await other.write(0, blocks(`w${turns++}`));
+    }
+    expect(turns).toBeGreaterThan(5);
+    await compacted;
+    await host.close();
+  });
+
   it("what was not reclaimed before a crash is reclaimed after it", async () => {
     const { store, host } = await start(3000);
     await host.delete("disk");

@@ -1,5 +1,6 @@
 /** The handshake: what is offered, what is agreed, what is refused and how. */
 import { describe, expect, it, vi } from "vitest";
+import { type Log, silent } from "../../src/nbd/watch.ts";
 import { type Client, expectAck, exportQuery, metaQuery, opt, rep, u16, u32 } from "./client.ts";
 import { DISK_BYTES, serve } from "./served-store.ts";
 
@@ -214,8 +215,8 @@ describe("LIST, ABORT and what else there is", () => {
   });
 
   it("turns clients away when there are too many, and the log names the first of a row", async () => {
-    const warn = vi.fn();
-    const log = { debug: vi.fn(), info: vi.fn(), warn, error: vi.fn() };
+    const warn = vi.fn<Log["warn"]>();
+    const log = { ...silent, warn };
     const { connect, open } = await serve({ maxConnections: 1, log });
     const first = await open();
     for (let i = 0; i < 3; i++) await expect(connect().greet()).rejects.toThrow("hung up");

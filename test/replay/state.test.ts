@@ -142,9 +142,10 @@ describe("a checkpoint is not believed", () => {
 
   it("when any bit of any value is flipped, at the latest when the value is read", async () => {
     const state = await variedState();
-    await checkpointOf(state);
+    const sound = await checkpointOf(state);
     let flipped = 0;
-    for (const { kind, id } of keysIn(state.source.environment)) {
+    for (const { kind, id } of keysIn(sound)) {
+      state.source.environment = sound;
       const environment = await checkpointOf(state);
       const value = environment.get(kind, id)?.slice();
       if (!value) continue;
