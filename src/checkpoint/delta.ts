@@ -92,7 +92,8 @@ function* missed(
   }
 }
 
-const copiedKinds = [
+/** The kinds that are the same in two checkpoints but for the changed keys of the newer one. */
+export const copiedKinds: readonly number[] = [
   kinds.subvolume,
   kinds.node,
   kinds.nodeReferences,

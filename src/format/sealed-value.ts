@@ -61,6 +61,13 @@ export function open(kind: number, id: number, value: Uint8Array): Uint8Array {
   return body;
 }
 
+/** True when the value has the seal of this key and of its body. */
+export function isSealed(kind: number, id: number, value: Uint8Array): boolean {
+  const length = value.length - SEAL_BYTES;
+  if (length < 0) return false;
+  return checksum(kind, id, value.subarray(0, length)) === sealOf(kind, id, value);
+}
+
 /**
  * The checksum that a value carries, taken as it stands; `ECORRUPT` when there is no room for one.
  */

@@ -4,8 +4,9 @@
  * what it costs.
  *
  * A checkpoint that is whole with the journal behind it loses nothing and is taken as it is. Else
- * every checkpoint is salvaged, the journal applied to what is left, and of these attempts the one
- * that comes furthest is taken; of two equal ones, the one that costs less.
+ * every checkpoint is completed from the other and salvaged, the journal applied to what is left,
+ * and of these attempts the one that comes furthest is taken; of two equal ones, the one that costs
+ * less.
  */
 import { BlockspaceError } from "../base/errors.ts";
 import type { Device } from "../device/device.ts";
@@ -25,6 +26,7 @@ import { costsData, type Loss } from "./loss.ts";
 import { type Replayed, replayFrom } from "./replay.ts";
 import { salvage } from "./salvage.ts";
 import type { Sources } from "./segment-mending.ts";
+import { completed } from "./twin-values.ts";
 
 export interface RepairPlan {
   /** The state to be written. */
@@ -140,13 +142,15 @@ async function salvageFrom(
   evidence: Evidence,
   device: Device,
 ): Promise<Attempt | undefined> {
-  const { name, clean, reading } = candidate;
+  const { name, clean } = candidate;
   const parts = replayParts(evidence);
-  if (clean) {
-    const replayed = await replayFrom(name, reading.image, parts);
+  const other = evidence.candidates.find((one) => one !== candidate);
+  const all = clean ? candidate.reading.image : completed(candidate, other);
+  if (clean || findingsIn(all, evidence).length === 0) {
+    const replayed = await replayFrom(name, all, parts);
     return "unusable" in replayed ? undefined : { replayed, losses: [] };
   }
-  const contents = readContents(reading.image, evidence.geometry, () => undefined);
+  const contents = readContents(all, evidence.geometry, () => undefined);
   if (!contents.state && !contents.closing) return undefined;
   const counters = await countersOf(contents, evidence);
   const sources = sourcesOf(evidence, device, new Map(), candidate);
