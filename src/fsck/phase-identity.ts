@@ -15,6 +15,7 @@ import {
 import { reasonOf, type Report } from "./findings.ts";
 import { chooseByWitnesses, differingFields } from "./slot-choice.ts";
 import type { StoreAccess } from "./store-access.ts";
+import { whyNoWayBack } from "./undo.ts";
 import {
   CHECKPOINT,
   DATA,
@@ -33,7 +34,7 @@ export interface Identity {
   names: ReadonlySet<string>;
   /** The file that is the superblock, whatever its name. */
   superblock: string | undefined;
-  /** A repair in place was cut short. */
+  /** A repair in place was cut short, and can be rolled back. */
   interrupted: boolean;
   /** Some of it is not in the directory at all, but wherever links lead, and is not looked at. */
   isElsewhere: boolean;
@@ -60,9 +61,14 @@ export async function checkIdentity(
   const isElsewhere = links.size > 0;
   const lock = await lockAll(access, without(names, links), mode);
   const superblock = await superblockIn(access, without(names, links));
-  const interrupted = !names.has(SUPERBLOCK) && names.has(SUPERBLOCK_AWAY);
-  if (interrupted) report("I003", "a repair in place was cut short", { file: SUPERBLOCK_AWAY });
-  else if (superblock === undefined) {
+  const isAway = !names.has(SUPERBLOCK) && names.has(SUPERBLOCK_AWAY);
+  const obstacle = isAway && !isElsewhere ? await whyNoWayBack(access) : undefined;
+  const interrupted = isAway && obstacle === undefined;
+  if (isAway) {
+    const what = "a repair in place was cut short";
+    const why = obstacle === undefined ? "" : `, and cannot be rolled back: ${obstacle}`;
+    report("I003", `${what}${why}`, { file: SUPERBLOCK_AWAY });
+  } else if (superblock === undefined) {
     report("I001", "the superblock is missing", { file: SUPERBLOCK });
   } else if (superblock !== SUPERBLOCK) {
     report("I006", `the superblock still has the name ${superblock}`, { file: superblock });
@@ -82,8 +88,8 @@ async function superblockIn(
   access: StoreAccess,
   names: ReadonlySet<string>,
 ): Promise<string | undefined> {
-  if (names.has(SUPERBLOCK)) return SUPERBLOCK;
-  if (!names.has(UNFINISHED) || names.has(SUPERBLOCK_AWAY)) return undefined;
+  for (const name of [SUPERBLOCK, SUPERBLOCK_AWAY]) if (names.has(name)) return name;
+  if (!names.has(UNFINISHED)) return undefined;
   // What cannot be opened is no superblock either.
   const device = await access.directory.open(UNFINISHED, "read").catch(() => undefined);
   if (!device) return undefined;

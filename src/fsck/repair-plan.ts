@@ -63,6 +63,8 @@ export async function planRepair(
 ): Promise<RepairPlan> {
   const { geometry, candidates, chosen } = evidence;
   const journalHurt = options.findings.some(({ id }) => id.startsWith("J"));
+  // What a repair has removed of the journal leaves no gap that could be seen.
+  const inPieces = options.findings.some(({ id }) => id === "I003");
   const best =
     chosen?.whole && !journalHurt
       ? { replayed: await withData(chosen.replayed, evidence), losses: [] }
@@ -85,8 +87,8 @@ export async function planRepair(
     throw new BlockspaceError("ECORRUPT", `the repaired state would not be sound: ${what}`);
   }
   const contents = readContents(image, geometry, () => undefined);
-  if (replayed.damage || journalHurt) {
-    losses.push(...(await lostCommits(evidence, replayed, contents)));
+  if (replayed.damage || journalHurt || inPieces) {
+    losses.push(...(await lostCommits(evidence, replayed, contents, inPieces)));
   }
   const epochs = candidates.map((one) => one.contents.closing?.epoch ?? 0);
   const sequences = evidence.journal.files.map(({ header }) => header?.sequence ?? 0);
@@ -237,6 +239,7 @@ async function lostCommits(
   evidence: Evidence,
   { lsn, damage }: Replayed,
   contents: Contents,
+  inPieces: boolean,
 ): Promise<Loss[]> {
   const { blockSize } = evidence.geometry;
   const place = journalPlace(evidence);
@@ -252,8 +255,8 @@ async function lostCommits(
       } else losses.push({ kind: "older", note });
     }
   }
-  const tailKnown = damage === undefined && (lsn === 0 || (await checksumAt(place, lsn)) !== 0);
-  if (!tailKnown) {
+  const isChained = damage === undefined && (lsn === 0 || (await checksumAt(place, lsn)) !== 0);
+  if (inPieces || !isChained) {
     losses.push({ kind: "older", note: `what followed commit ${lsn}, if anything did, is lost` });
   }
   return losses;

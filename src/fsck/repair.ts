@@ -40,7 +40,15 @@ import {
   type WrittenState,
   writeSuperblock,
 } from "./store-writing.ts";
-import { collectPieces, dropUndo, readUndo, rollBack, takeApart, writeUndo } from "./undo.ts";
+import {
+  collectPieces,
+  dropUndo,
+  readUndo,
+  rollBack,
+  takeApart,
+  whyNoWayBack,
+  writeUndo,
+} from "./undo.ts";
 
 export interface RepairOptions extends CheckOptions {
   /** The directory of the new store; it must be empty or not be there. */
@@ -317,6 +325,14 @@ async function rollBackInterrupted(access: StoreAccess): Promise<boolean> {
   if ((await linksIn(access)).size > 0) return false;
   const names = await access.directory.list();
   if (names.includes(SUPERBLOCK) || !names.includes(SUPERBLOCK_AWAY)) return false;
+  const obstacle = await whyNoWayBack(access);
+  if (obstacle !== undefined) {
+    const { path } = access.directory;
+    const message =
+      `a repair in place of ${path} was cut short, and cannot be rolled back: ${obstacle}; ` +
+      "allowed is a repair into a new directory";
+    throw new BlockspaceError("ENOTSUP", message, { path });
+  }
   await withDevice(access, (device) => rollBack(access, device));
   return true;
 }

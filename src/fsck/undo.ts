@@ -18,6 +18,7 @@ import { ByteWriter } from "../format/byte-writer.ts";
 import { struct, type Struct } from "../format/struct.ts";
 import { journalDirectory } from "../host/store.ts";
 import { isJournalFileName, journalFileName } from "../journal/files.ts";
+import { reasonOf } from "./findings.ts";
 import { readWhole, type StoreAccess, writeWhole } from "./store-access.ts";
 import { SUPERBLOCK, SUPERBLOCK_AWAY, UNDO, UNDO_DRAFT } from "./store-parts.ts";
 
@@ -154,6 +155,16 @@ export async function readUndo({ directory }: StoreAccess): Promise<UndoFile> {
   }
   reader.end();
   return { pieces, epoch: header.epoch, lsn: header.lsn };
+}
+
+/** Why a repair that was cut short cannot be rolled back; nothing when it can. */
+export async function whyNoWayBack(access: StoreAccess): Promise<string | undefined> {
+  try {
+    await readUndo(access);
+    return undefined;
+  } catch (error) {
+    return reasonOf(error);
+  }
 }
 
 /** Takes the superblock away, so that nobody opens the store; durable when it resolves. */

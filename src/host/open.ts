@@ -30,6 +30,7 @@ import {
   openData,
   prepareDirectory,
   readSuperblock,
+  refusePieces,
   secureNames,
   type StoreParts,
 } from "./store.ts";
@@ -81,6 +82,7 @@ export async function openStore(
   const readOnly = options.readOnly ?? false;
   const limits = { ...limitsOf(options), ...parts.memory };
   const isThere = await exists(parts);
+  if (!isThere) await refusePieces(parts);
   if (!isThere && !options.create) {
     throw new BlockspaceError("ENOENT", `there is no store in ${parts.directory.path}`, {
       path: parts.directory.path,

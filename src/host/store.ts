@@ -51,6 +51,8 @@ export type NewStore = Omit<
 
 export const SUPERBLOCK = "superblock";
 export const UNFINISHED = "superblock.new";
+/** What it is called while a repair in place has the store in pieces. */
+export const SUPERBLOCK_AWAY = "superblock.fsck";
 export const DATA = "data";
 export const LOCK = "lock";
 export const JOURNAL = "journal";
@@ -89,6 +91,14 @@ export async function lockStore(parts: StorePlace, readOnly: boolean): Promise<L
 /** True when a store was created here. */
 export async function exists(parts: StorePlace): Promise<boolean> {
   return (await parts.directory.list()).includes(SUPERBLOCK);
+}
+
+/** `ECORRUPT` where there is a store that nobody may open, nor take for rubbish. */
+export async function refusePieces({ directory }: StorePlace): Promise<void> {
+  if (!(await directory.list()).includes(SUPERBLOCK_AWAY)) return;
+  const { path } = directory;
+  const message = `a repair in place of ${path} was cut short; run it again, or take it back`;
+  throw new BlockspaceError("ECORRUPT", message, { path });
 }
 
 /** Makes the directory of a store to be, unless something else is in it. */

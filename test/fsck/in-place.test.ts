@@ -121,8 +121,31 @@ describe("a repair in place", () => {
     const { report } = await examine(left.access);
     expect(report.findings.map(({ id }) => id)).toEqual(["I003"]);
     expect(report.exitCode).toBe(4);
-    await expect(left.open()).rejects.toThrow("EEXIST");
+    await expect(left.open()).rejects.toThrow("ECORRUPT: a repair in place");
   });
+
+  it.each(["gone", "damaged"])(
+    "a store in pieces whose undo file is %s goes into a new one, and nowhere else",
+    async (how) => {
+      const damage = damages[1]!;
+      const store = await storeWith(damage);
+      const whole = mortal(store, Infinity);
+      await repairStore(whole.store.access, undefined);
+      const expected = textOf(await pictureOf(whole.store));
+      const dying = mortal(store, whole.count() - 3).store;
+      await repairStore(dying.access, undefined);
+      const left = remains(dying, undefined);
+      if (how === "gone") await left.remove("fsck.undo");
+      else await left.write("fsck.undo", (await left.read("fsck.undo")).fill(0, 100, 200));
+      const { failure } = await repairStore(left.access, undefined);
+      expect(failure?.message).toContain("allowed is a repair into a new directory");
+      const target = new FsckStore(left.layout);
+      const { exitCode, losses } = await repairStore(left.access, target.access);
+      expect(exitCode).toBe(1);
+      expect(losses.at(-1)?.note).toContain("what followed commit");
+      expect(textOf(await pictureOf(target))).toBe(expected);
+    },
+  );
 });
 
 /** Every byte of a store but for the lock and the undo file. */
