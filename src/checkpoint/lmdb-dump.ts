@@ -12,6 +12,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { BlockspaceError, isBlockspaceError, messageOf } from "../base/errors.ts";
 import { KiB, MiB } from "../base/units.ts";
+import { isForbidden } from "../device/medium-error.ts";
 import {
   checkFile,
   checkHeader,
@@ -85,7 +86,7 @@ async function read(
 
 /** One environment that cannot be read must not keep anybody from what else there is. */
 function asDamage(error: unknown): never {
-  if (isBlockspaceError(error, "ECORRUPT")) throw error;
+  if (isBlockspaceError(error, "ECORRUPT") || isForbidden(error)) throw error;
   throw new BlockspaceError("ECORRUPT", messageOf(error), { cause: error });
 }
 

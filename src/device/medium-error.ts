@@ -26,6 +26,15 @@ export function isMissing(error: unknown): boolean {
   return codeOf(error) === "ENOENT";
 }
 
+/** The system's words for what this process has no right to. */
+const forbidden: ReadonlySet<unknown> = new Set(["EACCES", "EPERM"]);
+
+/** True where this process has no right to what is there: nothing is known of it, good or bad. */
+export function isForbidden(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  return forbidden.has(codeOf(error)) || isForbidden(error.cause);
+}
+
 /** The `code` of a system error, as `ENOENT`. */
 export function codeOf(error: unknown): unknown {
   return error instanceof Error && "code" in error ? error.code : undefined;

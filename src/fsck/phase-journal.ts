@@ -4,6 +4,7 @@
  * frames are sound, and what is missing was needed, is found when it is replayed.
  */
 import type { Directory } from "../device/device.ts";
+import { isForbidden } from "../device/medium-error.ts";
 import {
   isJournalFileName,
   type JournalFile,
@@ -58,6 +59,8 @@ async function unreadableLeftOut(directory: Directory, report: Report): Promise<
       }
       good.push(name);
     } catch (error) {
+      // It may be as sound as can be: a repair would go on without its commits.
+      if (isForbidden(error)) throw error;
       const what = `a journal file cannot be read: ${reasonOf(error)}`;
       report("J007", what, { file: `${JOURNAL}/${name}` });
     }
