@@ -90,7 +90,7 @@ export const journalBugs: readonly PlantedBug[] = [
     find: "this.#used[1].firstLsn <= lsn + 1",
     replace: "this.#used[1].firstLsn <= lsn + 2",
     mistake: "a file is recycled while the last of its commits is needed",
-    first: 24,
+    first: 23,
   },
   {
     name: "active-file-recycled",
