@@ -241,10 +241,7 @@ export class Committer {
     const { journal, pending, health } = this.#parts;
     await this.#ready;
     health.checkWritable();
-    if (batch.direct) {
-      await batch.written;
-      await pending.flush();
-    }
+    if (batch.direct) await this.#secureData(batch);
     await journal.append({
       firstLsn: batch.firstLsn,
       commits: batch.commits,
@@ -257,6 +254,17 @@ export class Committer {
     this.#spare = batch.writer;
     // Something else may have failed meanwhile; from then on nothing is acknowledged.
     health.checkWritable();
+  }
+
+  /** The data of a batch that does not travel in its frame. */
+  async #secureData(batch: Batch): Promise<void> {
+    const { pending, health } = this.#parts;
+    try {
+      await batch.written;
+      await pending.flush();
+    } catch (cause) {
+      throw health.fail("a data write", cause);
+    }
   }
 }
 

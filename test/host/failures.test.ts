@@ -300,6 +300,20 @@ describe("I7: what is under way", () => {
 
   // Row 19, seed 1: while the environment was taking what had changed, nobody listened to the flush
   // of the data, and the process died of a rejection that was not handled.
+  it("data that its frame refers to cannot be written, and that is what is told", async () => {
+    const store = MemoryStore.create({ capacityBlocks: 4096 });
+    // So much that nothing is written in the background.
+    const host = await store.open({ ...OPTIONS, maxDirty: 2 ** 20 });
+    const disk = await host.create("disk", { size: 1000 * B });
+    await disk.write(0, blocks("more than a frame carries ", 300));
+    store.onOperation = (operation) => {
+      if (placeOf(operation) === "data" && operation.kind === "write") throw new Error("no");
+    };
+    const error = await refusal(() => host.flush());
+    expect(error.message).toMatch(/^EIO: a data write failed and the host is read-only/);
+    await host.close().catch(() => undefined);
+  });
+
   it("data that cannot be written fails a checkpoint that is busy with its changes", async () => {
     const { store, host } = await start();
     const { commitDelayed } = slowEnvironments(store);
