@@ -85,7 +85,12 @@ export async function storeExists(store: string): Promise<boolean> {
 
 async function openHost(session: Session, store: string, options: OpenHostOptions): Promise<Host> {
   const { Host } = await import("../host/host.ts");
-  const host = await Host.open(store, { ...options, ...session.dataDevice });
+  const { journalSize } = session.options;
+  const host = await Host.open(store, {
+    ...options,
+    ...session.dataDevice,
+    ...(journalSize === undefined ? {} : { journalSize }),
+  });
   const { commits, bytes, milliseconds, damagedCheckpoint } = host.recovery;
   session.detail(`replayed ${commits} commits (${bytes} bytes) in ${milliseconds} ms`);
   if (damagedCheckpoint) session.note(`a checkpoint is damaged: ${damagedCheckpoint}`);

@@ -1,6 +1,6 @@
 /** The command line as a whole: its commands, its global options, how it shows usage. */
 import type { Command } from "commander";
-import { addExamples } from "./arguments.ts";
+import { addExamples, sizeArgument } from "./arguments.ts";
 import { addCatalogueCommands } from "./commands/catalogue.ts";
 import { addCheckCommand } from "./commands/check.ts";
 import { addCompactCommand } from "./commands/compact.ts";
@@ -34,6 +34,11 @@ export function buildProgram(program: Command, session: Session): Command {
     .helpOption("-h, --help", "show help")
     .helpCommand("help [COMMAND]", "show help for a command")
     .option("--device <PATH>", "block device or file that holds the data of the store")
+    .option(
+      "--journal-size <SIZE>",
+      "space for the journal of the open store (128MiB)",
+      sizeArgument,
+    )
     .option("-q, --quiet", "no progress, no reports but those asked for with --json")
     .option("--verbose", "say more on stderr")
     .configureHelp({

@@ -7,6 +7,8 @@ import { Output } from "./output.ts";
 export interface GlobalOptions {
   /** Where the data of the store lies, when not in the store. */
   device?: string;
+  /** Bytes for the journal of a store that is opened. */
+  journalSize?: number;
   quiet?: boolean;
   verbose?: boolean;
 }

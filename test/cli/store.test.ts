@@ -32,6 +32,17 @@ describe("init", () => {
     expect(journal.size).toBe(MiB / 8);
   });
 
+  // The size is not stored: it was an option of `init` alone, and the next command took its own.
+  it("and every command takes the journal size that it opens the store with", async () => {
+    const size = ["--journal-size", "1M"];
+    await blockspace("init", at("s"), "-q", ...size);
+    await run(["import", at("s"), "-", "disk", "-q", ...size], { input: Buffer.alloc(MiB, "x") });
+    const files = await readdir(at("s/journal"));
+    const sizes = await Promise.all(files.map((name) => stat(at(`s/journal/${name}`))));
+    expect(sizes.map((file) => file.size)).toEqual(files.map(() => MiB / 8));
+    expect(files.length).toBeGreaterThan(1);
+  });
+
   it("refuses a journal that no opening could search, and makes nothing", async () => {
     const { code, says } = await failure("init", at("s"), "--journal-size", "16GiB");
     expect(says).toMatch(/^blockspace: EINVAL: journalSize is 17179869184 bytes; allowed .*\n$/);

@@ -10,7 +10,6 @@ import type { Session } from "../session.ts";
 interface InitOptions extends JsonOption {
   capacity?: number;
   blockSize?: number;
-  journalSize?: number;
 }
 
 export function addInitCommand(program: Command, session: Session): void {
@@ -21,7 +20,6 @@ export function addInitCommand(program: Command, session: Session): void {
     .argument("<STORE>", "the store's directory")
     .option("--capacity <SIZE>", "space for data (64GiB, or all of the device)", sizeArgument)
     .option("--block-size <N>", "unit of mapping, a power of two (4096)", sizeArgument)
-    .option("--journal-size <SIZE>", "space for the journal, up to 8GiB (128MiB)", sizeArgument)
     .action((store: string, options: InitOptions) => init(session, store, options));
   addJsonOption(command);
   addExamples(
@@ -33,7 +31,7 @@ export function addInitCommand(program: Command, session: Session): void {
 }
 
 async function init(session: Session, store: string, options: InitOptions): Promise<void> {
-  const { json, capacity, blockSize, journalSize } = options;
+  const { json, capacity, blockSize } = options;
   if (await storeExists(store)) {
     const path = resolve(store);
     throw new BlockspaceError("EEXIST", `there is a store in ${path} already`, { path });
@@ -42,7 +40,6 @@ async function init(session: Session, store: string, options: InitOptions): Prom
     create: true,
     ...(capacity === undefined ? {} : { capacity }),
     ...(blockSize === undefined ? {} : { blockSize }),
-    ...(journalSize === undefined ? {} : { journalSize }),
   };
   const made = await withOwnHost(session, store, hostOptions, async (host) => {
     const figures = host.statistics();
