@@ -80,6 +80,20 @@ describe("diff", () => {
     expect(await blockspaceJson("diff", at("s"), "snap", "snap")).toEqual([]);
   });
 
+  it("tells a long range as one, though the library finds it in pieces", async () => {
+    const BLOCKS = 5000;
+    await makeStore(at("s"), async (host) => {
+      const disk = await host.create("disk", { size: BLOCKS * 4096 });
+      await host.snapshot("disk", "empty");
+      const block = Buffer.alloc(4096, "x");
+      for (let i = BLOCKS - 1; i >= 0; i--) await disk.write(i * 4096, block);
+      expect([...host.diff("empty", "disk")].length).toBeGreaterThan(1);
+    });
+    expect(await blockspaceJson("diff", at("s"), "empty", "disk")).toEqual([
+      { offset: 0, length: BLOCKS * 4096 },
+    ]);
+  });
+
   it("fails for names that are not there", async () => {
     await makeStore(at("s"), patchwork);
     expect(await failure("diff", at("s"), "disk", "nobody")).toEqual({

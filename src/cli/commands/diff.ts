@@ -26,13 +26,26 @@ export function addDiffCommand(program: Command, session: Session): void {
     .argument("<B>", "another one")
     .action(async (store: string, a: string, b: string, { json }: JsonOption) => {
       await withReadOnlyHost(session, store, async (host) => {
-        const ranges = host.diff(a, b);
+        const ranges = joined(host.diff(a, b));
         if (json) await session.output.jsonArray(ranges);
         else await printLines(session, ranges);
       });
     });
   addJsonOption(command);
   addExamples(command, ["blockspace diff my-store disk@monday disk", "what changed since monday"]);
+}
+
+/** A long range comes in pieces, so that the host can do something else in between. */
+async function* joined(ranges: Series<ByteRange>): AsyncGenerator<ByteRange, void> {
+  let last: ByteRange | undefined;
+  for await (const range of ranges) {
+    if (last && last.offset + last.length === range.offset) last.length += range.length;
+    else {
+      if (last) yield last;
+      last = { ...range };
+    }
+  }
+  if (last) yield last;
 }
 
 async function printLines(session: Session, ranges: Series<ByteRange>): Promise<void> {
