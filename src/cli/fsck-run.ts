@@ -8,12 +8,14 @@ import { reportLines } from "./commands/check.ts";
 import { repairLines } from "./commands/repair.ts";
 import { packageVersion } from "./version.ts";
 
-const USAGE = "usage: fsck.blockspace [-n | -y | -a | -p] [-f] [-C FD] STORE";
+const USAGE = "usage: fsck.blockspace [-n | -y | -a | -p] [-f] [-C FD] [--device PATH] STORE";
 
 interface Arguments {
   store: string;
   /** `safe`: only what costs no data. */
   mode: "check" | "safe" | "all";
+  /** Where the data lies, when not in the store. */
+  device: string | undefined;
   progressFd: number | undefined;
 }
 
@@ -33,9 +35,10 @@ function parseFsckArguments(args: readonly string[]): Arguments {
       preen: flag("p"),
       force: flag("f"),
       progress: { type: "string", short: "C" },
+      device: { type: "string" },
     },
   });
-  const { no = false, yes = false, auto = false, preen = false, progress } = values;
+  const { no = false, yes = false, auto = false, preen = false, progress, device } = values;
   const safe = auto || preen;
   if ([no, yes, safe].filter(Boolean).length > 1) {
     throw new Error("-n, -y and -a (or -p) exclude each other");
@@ -47,7 +50,7 @@ function parseFsckArguments(args: readonly string[]): Arguments {
     throw new Error(`-C is ${JSON.stringify(progress)}; allowed is the number of a descriptor`);
   }
   const progressFd = progress === undefined ? undefined : Number(progress);
-  return { store, mode: yes ? "all" : safe ? "safe" : "check", progressFd };
+  return { store, mode: yes ? "all" : safe ? "safe" : "check", device, progressFd };
 }
 
 /** What `--help` and `-V` show; nothing when neither is asked for. */
@@ -81,14 +84,15 @@ export async function runFsck(args: readonly string[]): Promise<number> {
 }
 
 async function carryOut(asked: Arguments, signal: AbortSignal): Promise<number> {
-  const { store, mode, progressFd } = asked;
+  const { store, mode, device, progressFd } = asked;
   const { check } = await import("../fsck/check.ts");
   const onProgress = progressTo(progressFd);
-  const before = await check(store, { signal, onProgress });
+  const options = { signal, onProgress, ...(device === undefined ? {} : { device }) };
+  const before = await check(store, options);
   if (mode === "check" || before.exitCode === 0 || before.failure) return tellCheck(before);
   const { repair } = await import("../fsck/repair.ts");
   const only = mode === "safe" ? ({ only: "safe" } as const) : {};
-  const report = await repair(store, { signal, onProgress, inPlace: true, ...only });
+  const report = await repair(store, { ...options, inPlace: true, ...only });
   process.stdout.write(`${repairLines(report).join("\n")}\n`);
   if (report.failure) process.stderr.write(`fsck.blockspace: ${report.failure.message}\n`);
   return report.exitCode;

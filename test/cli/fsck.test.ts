@@ -287,6 +287,19 @@ describe("repair", () => {
 });
 
 describe("fsck.blockspace", () => {
+  it("finds the data of a store where it is told", async () => {
+    const [damaged, data] = [path("store"), path("data.img")];
+    await writeFile(data, Buffer.alloc(2 ** 24));
+    const host = await Host.open(damaged, { create: true, device: data });
+    await host.create("disk", { size: 2 ** 20 });
+    await host.close();
+    expect((await fsck(damaged)).code).toBe(4);
+    expect((await fsck("--device", data, damaged)).code).toBe(0);
+    await flip(join(damaged, "superblock"), 40);
+    expect((await fsck("-y", "--device", data, damaged)).code).toBe(1);
+    expect((await fsck(damaged, "--device", data)).code).toBe(0);
+  });
+
   it("says how it is called, and which version it is", async () => {
     expect((await fsck("")).code).toBe(16);
     expect(await fsck("--help")).toMatchObject({
