@@ -150,7 +150,7 @@ async function salvageFrom(
   const all = clean ? candidate.reading.image : completed(candidate, other);
   if (clean || findingsIn(all, evidence).length === 0) {
     const replayed = await replayFrom(name, all, parts);
-    return "unusable" in replayed ? undefined : { replayed, losses: [] };
+    if (!("unusable" in replayed)) return { replayed, losses: [] };
   }
   const contents = readContents(all, evidence.geometry, () => undefined);
   if (!contents.state && !contents.closing) return undefined;
