@@ -180,13 +180,15 @@ export class Staging {
     const first = Math.floor(offset / blockSize);
     const end = Math.ceil((offset + length) / blockSize);
     // Whichever is less to look at: the range, or what is staged.
-    const isShort = end - first < staged.size;
-    for (let vblock = first; isShort && vblock < end; vblock++) {
-      const block = staged.get(vblock);
-      if (block) block.stale = true;
-    }
-    for (const block of isShort ? [] : staged.values()) {
-      if (block.vblock >= first && block.vblock < end) block.stale = true;
+    if (end - first < staged.size) {
+      for (let vblock = first; vblock < end; vblock++) {
+        const block = staged.get(vblock);
+        if (block) block.stale = true;
+      }
+    } else {
+      for (const block of staged.values()) {
+        if (block.vblock >= first && block.vblock < end) block.stale = true;
+      }
     }
   }
 

@@ -18,12 +18,8 @@ import { WholeCalls } from "./whole-calls.ts";
 export type SimulatedNodeFileSystem = SimulatedFileSystemSync &
   Pick<
     typeof fs,
-    | "access"
-    | "appendFile"
-    | "chmod"
-    | "chown"
+    | Exclude<keyof SimulatedFileSystem, "constants">
     | "close"
-    | "copyFile"
     | "createReadStream"
     | "createWriteStream"
     | "exists"
@@ -34,25 +30,9 @@ export type SimulatedNodeFileSystem = SimulatedFileSystemSync &
     | "fsync"
     | "ftruncate"
     | "futimes"
-    | "link"
-    | "lstat"
-    | "mkdir"
-    | "mkdtemp"
-    | "open"
     | "read"
-    | "readFile"
-    | "readdir"
     | "readv"
-    | "realpath"
-    | "rename"
-    | "rm"
-    | "rmdir"
-    | "stat"
-    | "truncate"
-    | "unlink"
-    | "utimes"
     | "write"
-    | "writeFile"
     | "writev"
   > & { promises: SimulatedFileSystem };
 
