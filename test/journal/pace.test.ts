@@ -15,7 +15,7 @@ describe("pace", () => {
   it("has to be shown", () => {
     const pace = new Pace();
     expect(pace.isQuick).toBe(false);
-    expect(until(pace, 0.1, true)).toBe(18);
+    expect(until(pace, 0.1, true)).toBe(11);
   });
 
   it("is lost by one write that takes long, and comes back in time", () => {
@@ -23,11 +23,12 @@ describe("pace", () => {
     until(pace, 0.1, true);
     expect(until(pace, 10, false)).toBe(1);
     const back = until(pace, 0.1, true);
-    expect(back).toBeGreaterThan(5);
+    expect(back).toBeGreaterThan(2);
     expect(back).toBeLessThan(50);
   });
 
-  it("is never that of a disk which takes a millisecond", () => {
+  it("is that of a disk which takes 0.9 ms, and never of one which takes a millisecond", () => {
+    expect(until(new Pace(), 0.9, true)).toBeLessThan(50);
     expect(until(new Pace(), 1, true)).toBe(Infinity);
   });
 });
