@@ -137,10 +137,12 @@ export class CrashPoint {
   /** The disk when each unit has met its fate; asked of in the order of `units`. */
   image(fateOf: (unit: Unit) => Fate): DiskImage {
     this.#catchUp();
-    const folders = this.#foldersAfter(fateOf);
+    const fate = inOrder(fateOf);
+    const kept = this.#changes.filter((change) => fate(change) === "kept");
+    const folders = kept.length === 0 ? this.#folders : namesAfter(this.#folders, kept);
     const files = new Map(this.#images);
     for (const [node, file] of this.#files) {
-      if (file.units.length > 0) files.set(node, imageOf(file, fateOf));
+      if (file.units.length > 0) files.set(node, imageOf(file, fate));
     }
     return { files, folders, cells: this.#cells, nextNode: this.#nextNode };
   }
@@ -268,19 +270,22 @@ export class CrashPoint {
     }
     return waiting;
   }
+}
 
-  #foldersAfter(fateOf: (unit: Unit) => Fate): ReadonlyMap<NodeNumber, Names> {
-    if (this.#changes.length === 0) return this.#folders;
-    const broken = new Set<NodeNumber>();
-    const kept = this.#changes.filter((change) => {
-      if (change.certain) return true;
-      const folders = foldersOf(change);
-      if (!folders.some((folder) => broken.has(folder)) && fateOf(change) !== "lost") return true;
-      for (const folder of folders) broken.add(folder);
-      return false;
-    });
-    return namesAfter(this.#folders, kept);
-  }
+/**
+ * What becomes of each unit, asked of in the order in which they were issued: with a name or a size
+ * that is lost, so are those of the same folder or file that come after it (rule 3).
+ */
+export function inOrder(fateOf: (unit: Unit) => Fate): (unit: Unit) => Fate {
+  const broken = new Set<NodeNumber>();
+  return (unit) => {
+    if (unit.certain) return "kept";
+    if (unit.type === "data") return fateOf(unit);
+    const places = unit.type === "size" ? [unit.file] : foldersOf(unit);
+    if (!places.some((place) => broken.has(place)) && fateOf(unit) !== "lost") return "kept";
+    for (const place of places) broken.add(place);
+    return "lost";
+  };
 }
 
 function newUnit(entry: TraceEntry): UnitState {
@@ -308,24 +313,16 @@ function forget(units: readonly UnitState[]): void {
 
 function imageOf(file: OpenFile, fateOf: (unit: Unit) => Fate): FileImage {
   const bytes = new FileBytes(file.durable.freeze());
-  let sizeLost = false;
-  for (const unit of file.units) {
-    if (unit.certain) applyUnit(unit, "kept", bytes);
-    else if (unit.type === "data") applyUnit(unit, fateOf(unit), bytes);
-    else if (!sizeLost) {
-      sizeLost = fateOf(unit) === "lost";
-      if (!sizeLost) applyUnit(unit, "kept", bytes);
-    }
-  }
+  for (const unit of file.units) applyUnit(unit, fateOf(unit), bytes);
   // Data beyond the end is as good as lost.
   bytes.clear(bytes.size, Number.MAX_SAFE_INTEGER - bytes.size);
   return bytes.freeze();
 }
 
 function applyUnit(unit: DataUnit | SizeUnit, fate: Fate, bytes: FileBytes): void {
+  if (fate === "lost") return;
   if (unit.type === "size") return bytes.resize(unit.size);
   if (fate === "kept") return put(unit, 0, unit.length, bytes);
-  if (fate === "lost") return;
   let done = 0;
   for (const { what, length } of fate) {
     const count = Math.min(length, unit.length - done);
@@ -347,7 +344,7 @@ function garbage(at: number, from: number, length: number): Uint8Array {
 }
 
 /** The folders that a change of names is one of. */
-export function foldersOf({ drop, put: entry }: NameChange): NodeNumber[] {
+function foldersOf({ drop, put: entry }: NameChange): NodeNumber[] {
   const folders = drop ? [drop.folder] : [];
   if (entry && entry.folder !== drop?.folder) folders.push(entry.folder);
   return folders;

@@ -2,10 +2,9 @@
  * A trace up to a crash, a line for each entry, with what became of what was not durable; where a
  * fault struck, a line of its own before what came of it.
  */
-import { type Fate, foldersOf, type TornPart, type Unit } from "./crash-point.ts";
+import { inOrder, type TornPart } from "./crash-point.ts";
 import { pointAt, type Recording } from "./crash-states.ts";
 import { type CrashVector, fateIn, mergedParts } from "./crash-vector.ts";
-import type { NodeNumber } from "./disk-image.ts";
 import { formatFault } from "./faults.ts";
 import type { Operation, TraceEntry } from "./operation.ts";
 import type { Strike } from "./recording.ts";
@@ -19,8 +18,9 @@ export function storyOf(
   strikes: readonly Strike[] = [],
 ): string[] {
   const fates = new Map<number, string[]>();
-  const units = pointAt(recording, vector.cut).units();
-  for (const [unit, fate] of fatesInOrder(units, fateIn(vector))) {
+  const fateOf = inOrder(fateIn(vector));
+  for (const unit of pointAt(recording, vector.cut).units()) {
+    const fate = fateOf(unit);
     const what = unit.type === "names" ? "name" : unit.type;
     const text = typeof fate === "string" ? `${what} ${fate}` : `${what} torn ${tornText(fate)}`;
     fates.set(unit.at, [...(fates.get(unit.at) ?? []), text]);
@@ -38,19 +38,6 @@ export function storyOf(
     lines.push(lineOf(entry) + (fate ? `  [${fate.join(", ")}]` : ""));
   }
   return [...lines, ...linesOfStrikes(told.length), "the power goes"];
-}
-
-/** What becomes of each: with a name or size that is lost, so are those that come after it. */
-function fatesInOrder(units: readonly Unit[], fateOf: (unit: Unit) => Fate): [Unit, Fate][] {
-  const broken = new Set<NodeNumber>();
-  return units.map((unit) => {
-    const fate = fateOf(unit);
-    if (unit.type === "data") return [unit, fate];
-    const places = unit.type === "names" ? foldersOf(unit) : [unit.file];
-    if (fate !== "lost" && !places.some((place) => broken.has(place))) return [unit, fate];
-    for (const place of places) broken.add(place);
-    return [unit, "lost"];
-  });
 }
 
 function lineOf({ index, operation }: TraceEntry): string {
