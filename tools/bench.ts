@@ -28,6 +28,7 @@ const benches: Readonly<Record<Part, (bench: Bench) => Promise<Findings>>> = {
 };
 
 async function measure(options: BenchOptions, cleanUp: CleanUp): Promise<void> {
+  await mkdir(options.directory, { recursive: true });
   const directory = await cleanUp.directory(options.directory, "blockspace-bench-");
   const facts = await machineFacts(directory);
   const found: Findings = { rows: [], charts: [] };

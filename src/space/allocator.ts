@@ -9,6 +9,7 @@
  */
 import { BlockspaceError } from "../base/errors.ts";
 import type { BlockRun } from "./busy.ts";
+import { EmptiestSegments } from "./emptiest-segments.ts";
 import { blocksIn, eachSegment, type Geometry } from "./geometry.ts";
 import type { Segments } from "./segments.ts";
 import { WarmSegments } from "./warm-segments.ts";
@@ -21,6 +22,9 @@ export class Allocator {
   readonly #heldPerSegment: Uint16Array;
   /** Wholly free segments that are used before any other. */
   readonly warm: WarmSegments = new WarmSegments();
+  readonly #emptiest: EmptiestSegments;
+  /** No segment was wholly free after so many releases of busy blocks, and none has come free. */
+  #noneFreeAt = -1;
   #heldCount = 0;
   #open = -1;
   #next = 0;
@@ -29,6 +33,7 @@ export class Allocator {
     this.#segments = segments;
     this.#geometry = segments.geometry;
     this.#heldPerSegment = new Uint16Array(segments.geometry.segments);
+    this.#emptiest = new EmptiestSegments(segments.geometry, (segment) => this.used(segment));
   }
 
   /** Blocks that are held. */
@@ -114,19 +119,10 @@ export class Allocator {
     return { pblock: segment * this.#geometry.segmentBlocks + start, count: end - start };
   }
 
+  /** The next segment to fill, -1 when there is no free block. */
   #choose(): number {
     const free = this.#firstWhollyFree(1);
-    if (free >= 0) return free;
-    let best = 0;
-    let most = -1;
-    for (let segment = 0; segment < this.#geometry.segments; segment++) {
-      const room = blocksIn(this.#geometry, segment) - this.used(segment);
-      if (room > most) {
-        most = room;
-        best = segment;
-      }
-    }
-    return best;
+    return free >= 0 ? free : (this.#emptiest.take() ?? -1);
   }
 
   /** A wholly free segment of `least` blocks: a warm one, the next behind the open one, or -1. */
@@ -135,11 +131,14 @@ export class Allocator {
       this.used(segment) === 0 && blocksIn(this.#geometry, segment) >= least;
     const warm = this.warm.take(isFree);
     if (warm !== undefined) return warm;
+    const { releases } = this.#segments.busy;
+    if (this.#noneFreeAt === releases) return -1;
     const { segments } = this.#geometry;
     for (let i = 1; i <= segments; i++) {
       const segment = (this.#open + i) % segments;
       if (isFree(segment)) return segment;
     }
+    if (least === 1) this.#noneFreeAt = releases;
     return -1;
   }
 
@@ -154,6 +153,7 @@ export class Allocator {
       held.fill(value, index, index + count);
       this.#heldPerSegment[segment]! += sign * count;
       if (this.#heldPerSegment[segment] === 0) this.#held.delete(segment);
+      if (this.used(segment) === 0) this.#noneFreeAt = -1;
     });
     this.#heldCount += sign * run.count;
   }

@@ -29,6 +29,8 @@ export class BusyBlocks {
   #leaving: Bitmaps = new Map();
   #count = 0;
   #currentCount = 0;
+  /** How often blocks that were leaving have come free. */
+  releases = 0;
   /** Busy blocks in each segment. */
   readonly perSegment: Uint16Array;
 
@@ -155,6 +157,7 @@ export class BusyBlocks {
       this.#count -= blocks;
     }
     this.#leaving = new Map();
+    this.releases++;
   }
 
   #bitmap(generation: Bitmaps, segment: number): Uint8Array {
