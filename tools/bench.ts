@@ -78,6 +78,17 @@ async function main(options: BenchOptions): Promise<void> {
   }
 }
 
-const options = parseOptions(process.argv.slice(2));
+/** What was asked for; `undefined` when that cannot be understood, and has been said. */
+function readOptions(): BenchOptions | "help" | undefined {
+  try {
+    return parseOptions(process.argv.slice(2));
+  } catch (error) {
+    console.error(`${error instanceof Error ? error.message : String(error)}\n\n${usage}`);
+    process.exitCode = 2;
+    return undefined;
+  }
+}
+
+const options = readOptions();
 if (options === "help") console.log(usage);
-else await main(options);
+else if (options) await main(options);
