@@ -64,6 +64,8 @@ export class Committer {
   /** Memory of a batch that has gone out, for the next. */
   #spare: ByteWriter | undefined;
   #running = false;
+  /** What goes out, or went out last. */
+  #sending: Promise<void> = Promise.resolve();
   #durableLsn: number;
   #ready: Promise<unknown> = Promise.resolve();
   #isReady = true;
@@ -183,7 +185,12 @@ export class Committer {
   #start(): void {
     if (this.#running) return;
     this.#running = true;
-    this.#run().catch(() => undefined);
+    this.#sending = this.#run().catch(() => undefined);
+  }
+
+  /** Resolves when nothing is on its way to the journal, whatever has failed. */
+  async settled(): Promise<void> {
+    await this.#sending;
   }
 
   /** Sends batches out until nobody waits for more; a failure is told to all who wait. */

@@ -232,6 +232,7 @@ export class Engine {
     this.#closing = true;
     await this.sequencer.settled();
     await this.checkpointer.settled();
+    await this.committer.settled();
     await this.readers.drained();
   }
 
