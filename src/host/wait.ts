@@ -33,5 +33,7 @@ export function untilAborted<T>(work: PromiseLike<T>, { signal }: WaitOptions): 
     const end = (): void => signal.removeEventListener("abort", abort);
     signal.addEventListener("abort", abort, { once: true });
     work.then(resolve, reject).then(end, end);
+    // Whoever aborted before there was somebody to listen is not heard again.
+    if (signal.aborted) abort();
   });
 }

@@ -243,6 +243,20 @@ describe("signals", () => {
     await host.close();
   });
 
+  // One that had aborted before the wait began was never heard: the call waited for ever.
+  it("end a transaction that aborts it while it gathers", async () => {
+    const { host } = await start();
+    const controller = new AbortController();
+    const { signal } = controller;
+    const gather = (): Promise<void> => {
+      controller.abort();
+      return new Promise(() => {});
+    };
+    const error = await refusal(() => host.transact(gather, { signal }));
+    expect(error).toMatchObject({ code: "ECANCELED" });
+    await host.close();
+  });
+
   it("end a write that waits for space, and nothing is written", async () => {
     const store = MemoryStore.create({ capacityBlocks: 64 });
     const host = await store.open();
