@@ -204,11 +204,17 @@ export class Engine {
     if (this.sequencer.idle && !this.readOnly) this.committer.begin();
   }
 
-  /** Makes `blocks` available or throws `ENOSPC`; makes no checkpoint that cannot be enough. */
-  async makeSpace(blocks: number, urgent = false): Promise<void> {
+  /**
+   * Makes as many blocks available as are `needed`, or throws `ENOSPC`; makes no checkpoint that
+   * cannot be enough. When dead maps are gone it is asked again: what only they shared can be
+   * written where it is.
+   */
+  async makeSpace(needed: () => number, urgent = false): Promise<void> {
+    let blocks = needed();
     const enough = (): boolean => blocks <= this.#available(urgent);
     for (let round = 0; round < 4 && !enough(); round++) {
       await this.reclaimer.reclaim(enough);
+      blocks = needed();
       await this.releaser.unguarded(enough);
       if (enough() || blocks > this.#available(urgent) + this.state.segments.busy.count) break;
       await this.checkpointer.run();
@@ -311,9 +317,7 @@ export class Engine {
     const plan = planned instanceof Promise ? await planned : planned;
     this.health.checkWritable();
     // Asked again: what was free a moment ago may be guarded now.
-    for (let needed = this.#shortOf(plan); needed > 0; needed = this.#shortOf(plan)) {
-      await this.makeSpace(needed, plan.urgent);
-    }
+    while (this.#shortOf(plan) > 0) await this.makeSpace(() => this.#shortOf(plan), plan.urgent);
     checkSignal(signal);
     return this.commitNow(plan);
   }

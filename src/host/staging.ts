@@ -57,7 +57,7 @@ export class Staging {
     const { ledger } = this.#engine;
     return this.#engine.sequencer.run(async () => {
       checkSignal(signal);
-      while (blocks > ledger.free) await this.#engine.makeSpace(blocks);
+      while (blocks > ledger.free) await this.#engine.makeSpace(() => blocks);
       checkSignal(signal);
       ledger.reserved += blocks;
       const cookie = new Cookie(blocks, (released) => this.#release(released));
