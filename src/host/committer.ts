@@ -83,11 +83,19 @@ export class Committer {
     return this.#durableLsn;
   }
 
-  /** Nothing goes out, and so nothing becomes durable, before this has resolved. */
-  holdUntil(ready: Promise<unknown>): void {
+  /**
+   * Nothing goes out, and so nothing becomes durable, before this has resolved; until then no more
+   * is known durable than up to `durableLsn`.
+   */
+  holdUntil(ready: Promise<unknown>, durableLsn: number): void {
+    const lsn = this.#durableLsn;
+    this.#durableLsn = durableLsn;
     this.#isReady = false;
     this.#ready = ready
-      .catch(() => undefined)
+      .then(
+        () => (this.#durableLsn = lsn),
+        () => undefined,
+      )
       .finally(() => {
         this.#isReady = true;
       });

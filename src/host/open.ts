@@ -213,7 +213,7 @@ async function startEngine(start: Start): Promise<Pick<OpenedHost, "engine" | "r
   });
   engine.pending.restore(replayed.restored);
   if (!readOnly) {
-    if (end.doubtful) engine.committer.holdUntil(engine.checkpointer.run());
+    if (end.doubtful) engine.committer.holdUntil(engine.checkpointer.run(), end.durableLsn);
     startBackground(engine);
   }
   return { engine, recovery };

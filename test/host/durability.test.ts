@@ -79,6 +79,28 @@ describe("I1: what a server may answer without asking", () => {
     await after.close();
   });
 
+  // It was said to be durable at once; and when that checkpoint failed, nobody was told.
+  it("and such a frame is not said to be durable before one", async () => {
+    const { store, host, disk } = await start();
+    await disk.write(0, blocks("x"));
+    await disk.flush();
+    const { lastLsn } = host.statistics();
+    const left = store.killed();
+    left.onCommit = () => {
+      throw new Error("no checkpoint");
+    };
+    const after = await left.open();
+    expect(after.statistics()).toMatchObject({ lastLsn, durableLsn: lastLsn - 1 });
+    await refusal(() => after.flush());
+    expect(after.statistics()).toMatchObject({ lastLsn, durableLsn: lastLsn - 1 });
+    expect(await refusal(() => after.close())).toMatchObject({ code: "EIO" });
+    left.onCommit = undefined;
+    const again = await left.open();
+    await again.flush();
+    expect(again.statistics()).toMatchObject({ lastLsn, durableLsn: lastLsn });
+    await again.close();
+  });
+
   it("I7: is not so after a failure", async () => {
     const { store, host, disk } = await start();
     store.onOperation = ({ kind }) => {

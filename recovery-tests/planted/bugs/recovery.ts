@@ -39,7 +39,9 @@ export const recoveryBugs: readonly PlantedBug[] = [
   {
     name: "doubtful-frame-not-waited-for",
     file: OPEN,
-    find: "if (end.doubtful)\n            engine.committer.holdUntil(engine.checkpointer.run());",
+    find:
+      "if (end.doubtful)\n            " +
+      "engine.committer.holdUntil(engine.checkpointer.run(), end.durableLsn);",
     replace: "",
     mistake: "commits become durable behind a frame that may not be",
     first: 9,
