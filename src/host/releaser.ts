@@ -69,8 +69,13 @@ export class Releaser {
 
   /** Gives back the space of all segments that are kept warm. */
   async giveBack(): Promise<void> {
-    const cold = this.#parts.allocator.warm.shrinkTo(0);
-    for (const segment of cold) await this.#punch(this.#holesIn(segment, []));
+    const { warm } = this.#parts.allocator;
+    // One by one: who closes the host meanwhile finds those that are left.
+    for (let left = warm.size; left > 0; left--) {
+      for (const segment of warm.shrinkTo(warm.size - 1)) {
+        await this.#punch(this.#holesIn(segment, []));
+      }
+    }
   }
 
   /** Waits for what is guarded to come free again, as long as there is not `enough` else. */

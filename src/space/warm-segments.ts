@@ -8,6 +8,10 @@ export class WarmSegments {
   /** In the order in which they came free. */
   readonly #segments = new Set<number>();
 
+  get size(): number {
+    return this.#segments.size;
+  }
+
   /** Keeps a segment that has come free. */
   add(segment: number): void {
     this.#segments.add(segment);
