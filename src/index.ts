@@ -10,7 +10,7 @@ export {
 } from "./base/errors.ts";
 export { formatSize, GiB, KiB, MiB, parseSize, TiB } from "./base/units.ts";
 export type { BlockSpace } from "./host/block-space.ts";
-export { type ByteRange, Host, type SubvolumeInfo, type Usage } from "./host/host.ts";
+export { type ByteRange, Host, type SubvolumeInfo } from "./host/host.ts";
 export type { CleanerReport } from "./host/cleaner.ts";
 export type { Iomap, IomapFlags } from "./host/iomap.ts";
 export type { OpenHostOptions } from "./host/options.ts";
@@ -18,6 +18,7 @@ export type { CommitMode } from "./host/staging.ts";
 export type { Statistics } from "./host/statistics.ts";
 export type { Subvolume } from "./host/subvolume.ts";
 export type { Transaction } from "./host/transaction.ts";
+export type { Usage } from "./host/usage.ts";
 export type { WaitOptions } from "./host/wait.ts";
 export type { Recovery } from "./replay/replay.ts";
 export type { Cookie } from "./space/cookie.ts";

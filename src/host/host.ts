@@ -5,9 +5,7 @@
 import { checkName, checkWhole, show } from "../base/arguments.ts";
 import { BlockspaceError } from "../base/errors.ts";
 import { differences } from "../map/diff.ts";
-import { UsageCounter } from "../map/usage.ts";
 import type { Recovery } from "../replay/replay.ts";
-import { SingleReferences } from "../space/single-references.ts";
 import { type CleanerReport, compact } from "./cleaner.ts";
 import type { Engine } from "./engine.ts";
 import { type OpenedHost, openHost } from "./open.ts";
@@ -17,6 +15,7 @@ import { Staging } from "./staging.ts";
 import { hostStatistics, type Statistics } from "./statistics.ts";
 import { Subvolume } from "./subvolume.ts";
 import { Transaction } from "./transaction.ts";
+import { type Usage, UsageCount } from "./usage.ts";
 import { checkWait, untilAborted, type WaitOptions } from "./wait.ts";
 
 /** One subvolume in {@link Host.list}. */
@@ -31,19 +30,14 @@ export interface SubvolumeInfo {
   created: Date;
 }
 
-/** What a subvolume holds, in bytes. */
-export interface Usage {
-  /** Mapped by it, shared or not. */
-  referencedBytes: number;
-  /** Would come free if it were deleted. */
-  exclusiveBytes: number;
-}
-
 /** A byte range. */
 export interface ByteRange {
   offset: number;
   length: number;
 }
+
+/** A turn of a long count; who waits for the event loop does not notice. */
+const TURN_MS = 5;
 
 export class Host implements AsyncDisposable {
   /** The directory of the store. */
@@ -119,17 +113,21 @@ export class Host implements AsyncDisposable {
    */
   usage(): Map<string, Usage> {
     this.#engine.checkOpen();
-    const { nodes, segments, catalogue, geometry } = this.#engine.state;
-    const single = new SingleReferences(segments);
-    const counter = new UsageCounter(nodes, (pblock, count) => single.count(pblock, count));
-    const usage = new Map<string, Usage>();
-    for (const { name, root } of catalogue.entries()) {
-      usage.set(name, {
-        referencedBytes: counter.referenced(root) * geometry.blockSize,
-        exclusiveBytes: counter.exclusive(root) * geometry.blockSize,
-      });
-    }
-    return usage;
+    return new UsageCount(this.#engine.state).turn()!;
+  }
+
+  /**
+   * @internal As {@link usage}, for who serves others meanwhile: each call of what is returned
+   * counts on for some milliseconds, and the last one has the result.
+   */
+  usageInTurns(): () => Map<string, Usage> | undefined {
+    let began = 0;
+    const count = new UsageCount(this.#engine.state, () => performance.now() - began > TURN_MS);
+    return () => {
+      this.#engine.checkOpen();
+      began = performance.now();
+      return count.turn();
+    };
   }
 
   /** A read-only subvolume that holds everything submitted to `source` before the call. */

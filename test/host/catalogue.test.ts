@@ -1,5 +1,5 @@
 /** Names and sharing: list, get, rename, delete, usage and diff. */
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import type { Host } from "../../src/host/host.ts";
 import type { Subvolume } from "../../src/host/subvolume.ts";
 import { MemoryStore } from "../support/memory-store.ts";
@@ -109,6 +109,25 @@ describe("usage", () => {
     while (host.statistics().deadNodes > 0) await host.flush();
     expect(allocated - host.statistics().allocated).toBe(exclusiveBytes);
     await host.close();
+  });
+
+  // It was one walk of all maps, and a server answered no client for as long as `list` took.
+  it("can be counted in turns, of what there is at the last of them", async () => {
+    const { host, disk } = await start();
+    for (let i = 0; i < 64; i++) await disk.write(((i * 7) % 64) * B, blocks("x"));
+    await host.snapshot("disk", "snap");
+    let nowMs = 0;
+    const clock = vi.spyOn(performance, "now").mockImplementation(() => (nowMs += 10));
+    onTestFinished(() => clock.mockRestore());
+    const turn = host.usageInTurns();
+    expect(turn()).toBeUndefined();
+    await host.clone("snap", "late");
+    let usage: ReturnType<typeof turn>;
+    for (let turns = 1; !(usage = turn()); turns++) expect(turns).toBeLessThan(100);
+    expect(usage).toEqual(host.usage());
+    expect([...usage.keys()]).toEqual(["disk", "snap", "late"]);
+    await host.close();
+    expect(turn).toThrow("ECLOSED");
   });
 });
 

@@ -53,4 +53,39 @@ describe("UsageCounter", () => {
     for (const root of roots) expect(usage.referenced(root)).toBe(500);
     expect(nodes.gets).toBeLessThanOrEqual(nodes.reads.size * 2);
   });
+
+  it("goes on in the next turn where the last one ended, whatever has changed", async () => {
+    const state = await emptyState({ nodeEntries: 8, segmentBlocks: 32, capacityBlocks: 4096 });
+    const workload = new Workload(state, { size: 2000, run: 1, subvolumes: 300 });
+    workload.commit([{ verb: "create", a: 0, b: 1999, c: 0 }]);
+    for (let i = 0; i < 500; i++) workload.commit([{ verb: "write", a: 0, b: i * 3, c: 0 }]);
+    for (let i = 0; i < 3; i++) workload.commit([{ verb: "snapshot", a: 0, b: 0, c: 0 }]);
+    const rootsNow = (): number[] => Array.from(state.catalogue.entries(), ({ root }) => root);
+    /** Every node ends a turn; the answer, and how many turns it took. */
+    const count = (between: (turn: number) => void): { answer: number[][]; turns: number } => {
+      const nodes = countingNodes(state.nodes);
+      const usage = new UsageCounter(nodes, exclusiveOf(state), () => true);
+      for (let turns = 1; ; turns++) {
+        const answer: (number | undefined)[][] = [];
+        for (const root of rootsNow()) {
+          const referenced = usage.referenced(root);
+          answer.push([referenced, referenced === undefined ? undefined : usage.exclusive(root)]);
+        }
+        if (!answer.flat().includes(undefined)) return { answer: answer as number[][], turns };
+        between(turns);
+      }
+    };
+    const whole = new UsageCounter(state.nodes, exclusiveOf(state));
+    const expected = rootsNow().map((root) => [whole.referenced(root), whole.exclusive(root)]);
+    const { answer, turns } = count(() => undefined);
+    expect(answer).toEqual(expected);
+    expect(turns).toBeGreaterThan(10);
+    const changed = count((turn) => {
+      if (turn > 15) return;
+      workload.commit([{ verb: "unmap", a: 0, b: (turn * 97) % 1500, c: 30 }]);
+      workload.commit([{ verb: "write", a: 0, b: (turn * 61) % 1500, c: 0 }]);
+      workload.commit([{ verb: "reclaim", a: 3, b: 0, c: 0 }]);
+    });
+    expect(changed.answer).toHaveLength(4);
+  });
 });

@@ -3,19 +3,22 @@ import { once } from "node:events";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { readFile, stat } from "node:fs/promises";
 import { connect, createServer } from "node:net";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import {
   blockspace,
   blockspaceJson,
   failure,
   inspect,
+  makeStore,
   run,
   scratch,
   start,
   type Running,
 } from "../cli/blockspace.ts";
+import { ControlServer } from "../../src/cli/control/control-server.ts";
 import { receive, send } from "../../src/cli/control/messages.ts";
 import { ServedStore } from "../../src/cli/control/served-store.ts";
+import { Host } from "../../src/index.ts";
 import { Client } from "./client.ts";
 import { serveNewStore } from "./served-process.ts";
 
@@ -152,6 +155,52 @@ describe("a store that is being served", () => {
     expect([...usage.keys()]).toEqual(served.list().map(({ name }) => name));
     expect((await served.get("disk").read(0, 5)).toString()).toBe("other");
     await served.close();
+  });
+
+  it("is not compacted any more when who asked for it has gone", async () => {
+    await makeStore(at("store"));
+    const host = await Host.open(at("store"));
+    const control = await ControlServer.open(host);
+    const begun = new Promise<AbortSignal>((resolve) => {
+      vi.spyOn(host, "compact").mockImplementation(async ({ signal } = {}) => {
+        resolve(signal!);
+        await once(signal!, "abort");
+        return { segments: 0, bytesMoved: 0, problems: [] };
+      });
+    });
+    const served = (await ServedStore.open(at("store")))!;
+    const interruption = new AbortController();
+    const compacted = served.compact({ signal: interruption.signal });
+    const told = await begun;
+    interruption.abort();
+    await expect(compacted).rejects.toThrow("ECANCELED");
+    await served.close();
+    if (!told.aborted) await once(told, "abort");
+    await control.close();
+    await host.close();
+  });
+
+  // All of it was found in one turn of the event loop, and no client was answered meanwhile.
+  it("tells a long map and a long difference in parts of a few milliseconds each", async () => {
+    await makeStore(at("store"), async (host) => {
+      const disk = await host.create("disk", { size: 2 ** 26 });
+      await host.create("other", { size: 2 ** 26 });
+      for (let i = 0; i < 50; i++) await disk.write(i * 8192, Buffer.alloc(4096, 1));
+    });
+    const host = await Host.open(at("store"));
+    const control = await ControlServer.open(host);
+    const served = (await ServedStore.open(at("store")))!;
+    let nowMs = 0;
+    const clock = vi.spyOn(performance, "now").mockImplementation(() => (nowMs += 2));
+    onTestFinished(() => clock.mockRestore());
+    const call = vi.spyOn(served, "call");
+    const told: unknown[] = [];
+    for await (const range of served.diff("other", "disk")) told.push(range);
+    expect(told).toEqual([...host.diff("other", "disk")]);
+    expect(call.mock.calls.length).toBeGreaterThan(10);
+    await served.close();
+    await control.close();
+    await host.close();
   });
 
   it("by another version is left alone, and both versions are named", async () => {

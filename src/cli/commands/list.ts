@@ -1,7 +1,8 @@
 /** `list`: the subvolumes, and what space each one holds. */
 import type { Command } from "commander";
 import { formatSize } from "../../base/units.ts";
-import type { SubvolumeInfo, Usage } from "../../host/host.ts";
+import type { SubvolumeInfo } from "../../host/host.ts";
+import type { Usage } from "../../host/usage.ts";
 import type { StoreAccess } from "../control/store-access.ts";
 import { addExamples, addJsonOption, type JsonOption } from "../arguments.ts";
 import { withReadOnlyHost } from "../open-store.ts";

@@ -20,8 +20,9 @@ import {
   send,
 } from "./messages.ts";
 
-/** Extents or ranges in one answer. */
+/** Extents or ranges in one answer, and how long it looks for them: clients wait meanwhile. */
 const MOST_ITEMS = 4096;
+const MOST_MS = 5;
 
 type Calls = Readonly<Record<string, (host: Host, ...args: never[]) => unknown>>;
 
@@ -31,7 +32,13 @@ interface Service {
   imports: ImportsUnderWay;
 }
 
-/** Every call but those for the state. The host checks its arguments itself. */
+/** A command at the other end; `gone` aborts when it ends. */
+interface Caller {
+  socket: Socket;
+  gone: AbortSignal;
+}
+
+/** Every call but those for the state, and the long one. The host checks its arguments itself. */
 const calls: Calls = {
   create: async (host, name: string, size: number) => (await host.create(name, { size })).id,
   snapshot: async (host, source: string, name: string) => done(host.snapshot(source, name)),
@@ -40,7 +47,6 @@ const calls: Calls = {
   rename: async (host, name: string, to: string) => host.rename(name, to),
   delete: async (host, name: string) => host.delete(name),
   resize: async (host, which: Reference, size: number) => find(host, which).resize(size),
-  compact: async (host) => host.compact(),
   flush: async (host) => host.flush(),
   read: async (host, which: Reference, offset: number, length: number) => {
     if (length > MOST_DATA) throw new BlockspaceError("EINVAL", `allowed are ${MOST_DATA} bytes`);
@@ -73,13 +79,16 @@ export class ControlServer {
     const service = { version: packageVersion(), host, imports: new ImportsUnderWay() };
     const server = createServer((socket) => {
       sockets.add(socket);
+      const gone = new AbortController();
       socket.on("close", () => {
         sockets.delete(socket);
         service.imports.gone(socket);
+        gone.abort();
       });
       socket.on("error", () => undefined);
       receive(socket, ({ id, call, args }) => {
-        answer(service, socket, { id: Number(id), call: String(call), args }).catch(() => {
+        const caller = { socket, gone: gone.signal };
+        answer(service, caller, { id: Number(id), call: String(call), args }).catch(() => {
           socket.destroy();
         });
       });
@@ -98,13 +107,13 @@ export class ControlServer {
 
 async function answer(
   service: Service,
-  socket: Socket,
+  { socket, gone }: Caller,
   { id, call, args }: { id: number; call: string; args: unknown },
 ): Promise<void> {
   try {
     if (!Array.isArray(args)) throw new BlockspaceError("EINVAL", `"${call}" has no arguments`);
     if (call === "create") service.imports.making(socket, args[0]);
-    send(socket, { id, value: await valueOf(service, call, args) });
+    send(socket, { id, value: await valueOf(service, call, args, gone) });
   } catch (error) {
     const told = isBlockspaceError(error)
       ? error
@@ -113,14 +122,29 @@ async function answer(
   }
 }
 
-async function valueOf(service: Service, call: string, args: unknown[]): Promise<unknown> {
+async function valueOf(
+  service: Service,
+  call: string,
+  args: unknown[],
+  gone: AbortSignal,
+): Promise<unknown> {
   const { host } = service;
   if (call === "state") return stateOf(service);
-  // With the state of the same moment: each names what the other does.
-  if (call === "usage") return { usage: [...host.usage()], state: stateOf(service) };
+  if (call === "usage") return usageOf(service);
+  if (call === "compact") return host.compact({ signal: gone });
   const make = Object.hasOwn(calls, call) ? calls[call] : undefined;
   if (!make) throw new BlockspaceError("EINVAL", `no call is "${call}"`);
   return make(host, ...(args as never[]));
+}
+
+/** With the state of the same moment: each names what the other does. */
+async function usageOf(service: Service): Promise<object> {
+  const count = service.host.usageInTurns();
+  for (;;) {
+    const usage = count();
+    if (usage) return { usage: [...usage], state: stateOf(service) };
+    await new Promise(setImmediate);
+  }
 }
 
 function stateOf({ version, host, imports }: Service): object {
@@ -139,9 +163,11 @@ function find(host: Host, { id, name }: Reference): Subvolume {
 /** The first of a series, and where the next part begins. */
 function part<T>(series: Iterable<T>, endOf: (item: T) => number): Part<T> {
   const items: T[] = [];
+  const began = performance.now();
   for (const item of series) {
     items.push(item);
-    if (items.length === MOST_ITEMS) return { items, next: endOf(item) };
+    const isEnough = items.length === MOST_ITEMS || performance.now() - began > MOST_MS;
+    if (isEnough) return { items, next: endOf(item) };
   }
   return { items };
 }

@@ -7,10 +7,11 @@ import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { BlockspaceError } from "../../base/errors.ts";
 import type { CleanerReport } from "../../host/cleaner.ts";
-import type { ByteRange, SubvolumeInfo, Usage } from "../../host/host.ts";
+import type { ByteRange, SubvolumeInfo } from "../../host/host.ts";
 import type { Iomap } from "../../host/iomap.ts";
 import type { Statistics } from "../../host/statistics.ts";
-import type { WaitOptions } from "../../host/wait.ts";
+import type { Usage } from "../../host/usage.ts";
+import { untilAborted, type WaitOptions } from "../../host/wait.ts";
 import type { Recovery } from "../../replay/replay.ts";
 import { packageVersion } from "../version.ts";
 import {
@@ -161,7 +162,8 @@ export class ServedStore implements StoreAccess {
   }
 
   async compact(options: WaitOptions = {}): Promise<CleanerReport> {
-    return this.change<CleanerReport>(options, "compact");
+    // The server hears of it when the connection ends.
+    return untilAborted(this.change<CleanerReport>(options, "compact"), options);
   }
 
   async flush(): Promise<void> {

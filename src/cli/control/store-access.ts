@@ -2,10 +2,11 @@
  * What commands need of a store, whoever has it open: a host in this process is one as it is, and a
  * store that another process serves is one through that process's control socket.
  */
-import type { ByteRange, SubvolumeInfo, Usage } from "../../host/host.ts";
+import type { ByteRange, SubvolumeInfo } from "../../host/host.ts";
 import type { CleanerReport } from "../../host/cleaner.ts";
 import type { Iomap } from "../../host/iomap.ts";
 import type { Statistics } from "../../host/statistics.ts";
+import type { Usage } from "../../host/usage.ts";
 import type { WaitOptions } from "../../host/wait.ts";
 import type { Recovery } from "../../replay/replay.ts";
 
