@@ -39,7 +39,9 @@ const damage = "damage";
 const leak = "leak";
 const fatal = "fatal";
 
-const keep = "none: what it would need is not there";
+const dump = "none, unless there is a dump to restore";
+const device = "none: put its own there, or name that with --device";
+const again = "repair --in-place again, or --undo; if neither can, --to";
 const byHand = "none: put the file there, or name the data with --device";
 const checkpoint = "write both checkpoints anew";
 const journal = "begin a new journal behind the last commit that can be believed";
@@ -51,15 +53,15 @@ function kind(severity: Severity, promise: string, title: string, repair: string
 }
 
 export const findingTable: Readonly<Record<FindingId, FindingKind>> = {
-  I001: kind(fatal, "I2", "the superblock is missing", keep),
+  I001: kind(fatal, "I2", "the superblock is missing", dump),
   I002: kind(leak, "I8", "the lock file is missing", "make it"),
-  I003: kind(damage, "I2", "a repair in place was cut short", "roll it back and repeat it"),
+  I003: kind(damage, "I2", "a repair in place was cut short", again),
   I004: kind(leak, "I2", "the remains of an unfinished creation", "remove them"),
   I005: kind(fatal, "I6", "a symbolic link in the place of a file", byHand),
   I006: kind(damage, "I1", "the superblock has lost its name", "give it its name"),
 
   S001: kind(damage, "I6", "a slot of the superblock is damaged", "copy the other slot"),
-  S002: kind(fatal, "I6", "both slots of the superblock are damaged", keep),
+  S002: kind(fatal, "I6", "both slots of the superblock are damaged", dump),
   S003: kind(
     damage,
     "I6",
@@ -67,9 +69,9 @@ export const findingTable: Readonly<Record<FindingId, FindingKind>> = {
     "copy the slot that fits the rest",
   ),
   S004: kind(damage, "I6", "the superblock has the wrong size", "write it anew"),
-  S005: kind(fatal, "I2", "the data device is missing", keep),
+  S005: kind(fatal, "I2", "the data device is missing", device),
   S006: kind(damage, "I6", "the label of the data device is damaged", "write it anew"),
-  S007: kind(fatal, "I2", "the data device belongs to another store", keep),
+  S007: kind(fatal, "I2", "the data device belongs to another store", device),
   S008: kind(damage, "I1", "the data device was cut short", "make it whole; blocks may be gone"),
 
   J001: kind(damage, "I10", "two journal files have the same sequence", journal),
@@ -98,7 +100,7 @@ export const findingTable: Readonly<Record<FindingId, FindingKind>> = {
 
   R001: kind(damage, "I2", "a commit of the journal cannot be applied", journal),
   R002: kind(damage, "I2", "the two checkpoints lead to different states", checkpoint),
-  R003: kind(fatal, "I2", "no checkpoint is left, and the journal begins too late", keep),
+  R003: kind(fatal, "I2", "no checkpoint is left, and the journal begins too late", dump),
   R004: kind(
     damage,
     "I2",

@@ -276,7 +276,9 @@ async function writeInPlace(
   const { superblock, geometry } = evidence;
   const has = (pattern: RegExp): boolean => findings.some(({ id }) => pattern.test(id));
   if (has(/^S008$/)) {
-    const message = "a data device that was cut short is repaired into a new store only";
+    const message =
+      "a data device that was cut short is not repaired in place; " +
+      "allowed is a repair into a new directory (--to)";
     throw new BlockspaceError("ENOTSUP", message, { path: device.path });
   }
   const metadata = has(/^[JCRXG]|^D003/);
@@ -330,7 +332,7 @@ async function rollBackInterrupted(access: StoreAccess): Promise<boolean> {
     const { path } = access.directory;
     const message =
       `a repair in place of ${path} was cut short, and cannot be rolled back: ${obstacle}; ` +
-      "allowed is a repair into a new directory";
+      "allowed is a repair into a new directory (--to)";
     throw new BlockspaceError("ENOTSUP", message, { path });
   }
   await withDevice(access, (device) => rollBack(access, device));

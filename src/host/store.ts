@@ -97,7 +97,9 @@ export async function exists(parts: StorePlace): Promise<boolean> {
 export async function refusePieces({ directory }: StorePlace): Promise<void> {
   if (!(await directory.list()).includes(SUPERBLOCK_AWAY)) return;
   const { path } = directory;
-  const message = `a repair in place of ${path} was cut short; run it again, or take it back`;
+  const message =
+    `a repair in place of ${path} was cut short; run "blockspace repair" on it with --in-place ` +
+    "again, or take it back with --undo";
   throw new BlockspaceError("ECORRUPT", message, { path });
 }
 

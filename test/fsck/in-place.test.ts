@@ -121,7 +121,13 @@ describe("a repair in place", () => {
     const { report } = await examine(left.access);
     expect(report.findings.map(({ id }) => id)).toEqual(["I003"]);
     expect(report.exitCode).toBe(4);
-    await expect(left.open()).rejects.toThrow("ECORRUPT: a repair in place");
+    // Both say what to do next.
+    for (const option of ["--in-place", "--undo", "--to"]) {
+      expect(report.findings[0]?.repair).toContain(option);
+    }
+    await expect(left.open()).rejects.toThrow(
+      /^ECORRUPT: a repair in place .* "blockspace repair" .* --in-place again, .* --undo$/,
+    );
   });
 
   it.each(["gone", "damaged"])(
