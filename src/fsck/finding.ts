@@ -16,6 +16,8 @@ export interface FindingPlace {
   value?: string;
   /** A subvolume by its name; of many that share the place, the first. */
   subvolume?: string;
+  /** Others that share the place, eight at most; told of blocks that cannot be read. */
+  alsoIn?: string[];
   /** The range of the subvolume. */
   range?: { offset: number; length: number };
   /** The address and length on the data device. */

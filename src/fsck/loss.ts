@@ -31,6 +31,8 @@ export interface Loss {
   kind: LossKind;
   /** The subvolume, or the first of those that share the place. */
   subvolume?: string;
+  /** Others that share it, eight at most, where it is unreadable. */
+  alsoIn?: string[];
   /** Bytes of the subvolume. */
   offset?: number;
   length?: number;
@@ -38,8 +40,9 @@ export interface Loss {
 }
 
 /** A block that stays as it is, at its place as far as anybody knows it. */
-export function unreadable({ subvolume, range }: FindingPlace, note: string): Loss {
-  return { kind: "unreadable", ...(subvolume === undefined ? {} : { subvolume }), ...range, note };
+export function unreadable({ subvolume, alsoIn, range }: FindingPlace, note: string): Loss {
+  const owner = subvolume === undefined ? {} : { subvolume };
+  return { kind: "unreadable", ...owner, ...(alsoIn ? { alsoIn } : {}), ...range, note };
 }
 
 /** True when data is not what it was before the damage. */

@@ -193,7 +193,10 @@ function tell(
   report("D003", `${whose} ${what}`, { state: checkpoint, blocks });
 }
 
-/** Where a block is, and which subvolume has it. */
+/** Subvolumes that are named beside the first: a thousand snapshots may share each block. */
+const MOST_OTHERS = 8;
+
+/** Where a block is, and which subvolumes have it. */
 export function placeOf(
   { geometry, contents }: Pick<ScrubParts, "geometry" | "contents">,
   record: SegmentRecord,
@@ -203,13 +206,16 @@ export function placeOf(
   const index = pblock % geometry.segmentBlocks;
   const vblock = record.vblocks.get(index);
   const blocks = { address: addressOf(geometry, pblock), length: blockSize };
-  const owner = [...contents.subvolumes.values()].find(
-    ({ family, root }) =>
-      family === record.families.get(index) && mappedTo(contents, root, vblock) === pblock,
-  );
-  if (!owner) return { blocks };
+  const names: string[] = [];
+  for (const { name, family, root } of contents.subvolumes.values()) {
+    if (family !== record.families.get(index)) continue;
+    if (mappedTo(contents, root, vblock) === pblock) names.push(name);
+    if (names.length > MOST_OTHERS) break;
+  }
+  const [subvolume, ...alsoIn] = names;
+  if (subvolume === undefined) return { blocks };
   const range = { offset: vblock * blockSize, length: blockSize };
-  return { blocks, subvolume: owner.name, range };
+  return { blocks, subvolume, ...(alsoIn.length > 0 ? { alsoIn } : {}), range };
 }
 
 /** The block that a map holds at a vblock, as far as its nodes make sense. */

@@ -54,6 +54,40 @@ it("are all told of, by both repairs", async () => {
   }
 });
 
+it("that several subvolumes share are told of all of them", async () => {
+  const store = new FsckStore({ ...smallLayout, segmentBlocks: 64, capacityBlocks: 4096 });
+  const host = await store.open();
+  // Each write is too much for the journal, from which it could be brought back.
+  const disk = await host.create("disk", { size: 1000 * BLOCK });
+  await disk.write(0, Buffer.alloc(1000 * BLOCK, "data"));
+  await host.snapshot("disk", "disk@1");
+  await host.clone("disk@1", "lab");
+  await disk.write(0, Buffer.alloc(400 * BLOCK, "new"));
+  await host.checkpoint();
+  await host.checkpoint();
+  await host.close();
+  const bytes = await store.read("data");
+  await store.write("data", bytes.fill(0x55, 4096));
+  const target = new FsckStore(store.layout);
+  const copied = await repairStore(store.access, target.access, { data: true });
+  const inPlace = await repairStore(store.access, undefined, { data: true });
+  for (const { losses } of [copied, inPlace]) {
+    const owners = new Map<string, number>();
+    for (const { subvolume, alsoIn = [] } of losses) {
+      const names = [subvolume, ...alsoIn].join();
+      owners.set(names, (owners.get(names) ?? 0) + 1);
+    }
+    expect(Object.fromEntries(owners)).toEqual({
+      "disk,disk@1,lab": 600,
+      "disk@1,lab": 400,
+      disk: 400,
+    });
+  }
+  const lines = repairLines(copied).join("\n");
+  expect(lines).toMatch(/^D001 .* \[replayed, subvolume "disk", also in "disk@1", "lab", /m);
+  expect(lines).toMatch(/^unreadable: subvolume "disk", also in "disk@1", "lab" at \d/m);
+});
+
 it("a store that was not looked at is not called clean", async () => {
   const store = await storeWithBadBlocks();
   const host = await store.open();

@@ -148,7 +148,7 @@ function findingLines(finding: Finding): string[] {
     where.file === undefined ? "" : `${where.file}${at(where.offset)}`,
     where.state === undefined ? "" : `checkpoint ${where.state}`.replace("checkpoint repl", "repl"),
     where.value ?? "",
-    where.subvolume === undefined ? "" : `subvolume "${where.subvolume}"`,
+    ownersIn(where),
     where.range ? `bytes ${where.range.offset} + ${where.range.length}` : "",
     where.blocks ? `address ${where.blocks.address} + ${where.blocks.length}` : "",
   ].filter((place) => place !== "");
@@ -158,6 +158,20 @@ function findingLines(finding: Finding): string[] {
     `${id} ${severity}: ${message}${place}`,
     `     breaks ${promise}${risk}; repair: ${repair}`,
   ];
+}
+
+/** Whose a place is, as far as they are named. */
+export function ownersIn({
+  subvolume,
+  alsoIn = [],
+}: {
+  subvolume?: string;
+  alsoIn?: readonly string[];
+}): string {
+  if (subvolume === undefined) return "";
+  // A damaged name may hold anything.
+  const others = alsoIn.map((name) => JSON.stringify(name)).join(", ");
+  return `subvolume ${JSON.stringify(subvolume)}${others === "" ? "" : `, also in ${others}`}`;
 }
 
 function at(offset: number | undefined): string {

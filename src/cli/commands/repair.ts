@@ -7,7 +7,7 @@ import type { Loss } from "../../fsck/loss.ts";
 import type { RepairOptions, RepairReport } from "../../fsck/repair.ts";
 import { addExamples, type JsonOption } from "../arguments.ts";
 import type { Session } from "../session.ts";
-import { progressBar, reportLines, tellFailure } from "./check.ts";
+import { ownersIn, progressBar, reportLines, tellFailure } from "./check.ts";
 
 interface RepairFlags extends JsonOption {
   to?: string;
@@ -131,8 +131,10 @@ export function repairLines(report: RepairReport): string[] {
   return lines;
 }
 
-function lossLine({ kind, subvolume, offset, length, note }: Loss): string {
-  const where = subvolume === undefined ? "" : ` subvolume "${subvolume}"`;
+function lossLine(loss: Loss): string {
+  const { kind, offset, length, note } = loss;
+  const owners = ownersIn(loss);
+  const where = owners === "" ? "" : ` ${owners}`;
   const range =
     offset === undefined || length === undefined ? "" : ` at ${offset}, ${formatSize(length)}`;
   return `${kind}:${where}${range}${where + range === "" ? " " : ": "}${note}`;
