@@ -42,13 +42,12 @@ async function carryOut(
   session: Session,
   argv: readonly string[],
 ): Promise<number> {
-  const command = argv.slice(2).find((word) => !word.startsWith("-"));
-  const asBits = bitwise.has(command);
   try {
     await program.parseAsync(argv);
     await session.finish();
     return session.exitCode ?? (session.failed ? EXIT_FAILURE : 0);
   } catch (error) {
+    const asBits = bitwise.has(commandIn(program, argv));
     // Commander has told the user already; help and version are no errors.
     if (error instanceof CommanderError) {
       return error.exitCode === 0 ? 0 : asBits ? exitBits.usage : EXIT_USAGE;
@@ -64,4 +63,10 @@ async function carryOut(
   } finally {
     session.interruption.tell((message) => session.tell(message));
   }
+}
+
+/** The name of the command; a word before it may be the value of an option. */
+function commandIn({ args }: Command, argv: readonly string[]): string | undefined {
+  const words = args.length > 0 ? args : argv.slice(2);
+  return words.find((word) => !word.startsWith("-"));
 }

@@ -149,6 +149,8 @@ describe("check", () => {
     ["check", "s", "--json", "--json-lines"],
     ["check", "s", "--data-rate", "0"],
     ["check", ""],
+    ["--device", "d", "check"],
+    ["--device", "d", "repair", "s"],
     ["repair", "s", "--to", ""],
   ])("16: %s %s %s %s %s", async (...args) => {
     expect((await run(args)).code).toBe(16);
@@ -230,6 +232,12 @@ describe("repair", () => {
     const { code, stdout } = await run(["repair", await store(), "--undo", "--json"]);
     expect(code).toBe(8);
     expect(JSON.parse(stdout)).toMatchObject({ failure: { code: "ENOENT" } });
+  });
+
+  // The path of the device was taken for the command, and 1 says that all is corrected.
+  it("8: the same of a store whose data lies elsewhere", async () => {
+    const { code } = await run(["--device", path("data"), "repair", path("nowhere"), "--undo"]);
+    expect(code).toBe(8);
   });
 
   it("0: nothing to do", async () => {
