@@ -2,10 +2,16 @@
  * The ways in which a run is ended from outside: a signal, or the end of whoever reads its output.
  * The first one aborts {@link Interruption.signal}, so that the command can undo what it has half
  * done and close the store. A second signal ends the process at once; the store survives that too.
+ *
+ * One Ctrl-C may arrive twice: the terminal gives it to all processes of a job, and npx, or a shell
+ * script, passes on to us what it was given. So a second signal counts from half a second on.
  */
 import { constants } from "node:os";
 
 const watched = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+
+/** Nobody who sees that once was not enough is as quick as this. */
+const SAME_MS = 500;
 
 /** What ended the run; `SIGPIPE` stands for output that nobody reads any more. */
 export type Cause = (typeof watched)[number] | "SIGPIPE";
@@ -13,6 +19,8 @@ export type Cause = (typeof watched)[number] | "SIGPIPE";
 export class Interruption {
   readonly #controller = new AbortController();
   #cause: Cause | undefined;
+  /** When the first signal came. */
+  #signalledMs: number | undefined;
 
   get signal(): AbortSignal {
     return this.#controller.signal;
@@ -48,7 +56,13 @@ export class Interruption {
   }
 
   readonly #onSignal = (name: NodeJS.Signals): void => {
-    this.ignore();
-    this.interrupt(name as Cause);
+    const nowMs = performance.now();
+    if (this.#signalledMs === undefined) {
+      this.#signalledMs = nowMs;
+      this.interrupt(name as Cause);
+    } else if (nowMs - this.#signalledMs >= SAME_MS) {
+      this.ignore();
+      process.kill(process.pid, name);
+    }
   };
 }

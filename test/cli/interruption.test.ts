@@ -1,6 +1,8 @@
 /** Runs that are ended early: by signals, by SIGKILL, and what is left of them. */
 import { mkdir, readFile, stat, writeFile } from "node:fs/promises";
-import { describe, expect, it } from "vitest";
+import { setTimeout } from "node:timers/promises";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
+import { Interruption } from "../../src/cli/interruption.ts";
 import { MiB } from "../../src/index.ts";
 import {
   blockspace,
@@ -48,6 +50,18 @@ describe("an import that is interrupted", () => {
     running.child.kill("SIGINT");
     running.child.stdin.end();
     expect((await running.ends()).code).toBe(130);
+    expect(await inspect(at("s"), (host) => host.list())).toEqual([]);
+  });
+
+  // As by npx, which the terminal tells as well as us.
+  it("by a signal that comes twice at once leaves nothing either", async () => {
+    await makeStore(at("s"));
+    const running = await importHalf(3 * MiB);
+    for (let i = 0; i < 2; i++) {
+      running.child.kill("SIGINT");
+      await setTimeout(20);
+    }
+    expect(await running.ends()).toMatchObject({ code: 130, signal: null });
     expect(await inspect(at("s"), (host) => host.list())).toEqual([]);
   });
 
@@ -117,6 +131,30 @@ describe("other runs that are interrupted", () => {
     await running.says("replayed");
     running.child.kill("SIGINT");
     expect((await running.ends()).code).toBe(130);
+  });
+});
+
+describe("a second signal", () => {
+  it("ends the process, if it is not the first one over again", () => {
+    const interruption = new Interruption();
+    const killed = vi.spyOn(process, "kill").mockReturnValue(true);
+    const clock = vi.spyOn(performance, "now");
+    onTestFinished(() => void vi.restoreAllMocks());
+    const before = process.listenerCount("SIGHUP");
+    interruption.listen();
+    onTestFinished(() => interruption.ignore());
+    for (const [nowMs, kills] of [
+      [1000, 0],
+      [1499, 0],
+      [1500, 1],
+    ] as const) {
+      clock.mockReturnValue(nowMs);
+      process.emit("SIGHUP", "SIGHUP");
+      expect({ nowMs, kills: killed.mock.calls.length }).toEqual({ nowMs, kills });
+    }
+    expect(killed).toHaveBeenCalledWith(process.pid, "SIGHUP");
+    expect(interruption.exitCode).toBe(129);
+    expect(process.listenerCount("SIGHUP")).toBe(before);
   });
 });
 
