@@ -6,9 +6,13 @@ import type { CheckReport, Progress } from "../fsck/check.ts";
 import { exitBits } from "../fsck/finding.ts";
 import { reportLines } from "./commands/check.ts";
 import { repairLines } from "./commands/repair.ts";
+import { Interruption } from "./interruption.ts";
 import { packageVersion } from "./version.ts";
 
 const USAGE = "usage: fsck.blockspace [-n | -y | -a | -p] [-f] [-C FD] [--device PATH] STORE";
+
+/** What there is to do where `-a` does nothing. */
+const AT_A_COST = "that is what a repair would cost, so -a leaves it to you: run it with -y";
 
 interface Arguments {
   store: string;
@@ -73,13 +77,14 @@ export async function runFsck(args: readonly string[]): Promise<number> {
     process.stderr.write(`fsck.blockspace: ${messageOf(error)}\n${USAGE}\n`);
     return exitBits.usage;
   }
-  const controller = new AbortController();
-  const cancel = (): void => controller.abort();
-  for (const name of ["SIGINT", "SIGTERM"] as const) process.once(name, cancel);
+  // Who does not read what is found has the exit code all the same.
+  for (const stream of [process.stdout, process.stderr]) stream.on("error", () => undefined);
+  const interruption = new Interruption();
+  interruption.listen();
   try {
-    return await carryOut(asked, controller.signal);
+    return await carryOut(asked, interruption.signal);
   } finally {
-    for (const name of ["SIGINT", "SIGTERM"] as const) process.off(name, cancel);
+    interruption.ignore();
   }
 }
 
@@ -95,6 +100,10 @@ async function carryOut(asked: Arguments, signal: AbortSignal): Promise<number> 
   const report = await repair(store, { ...options, inPlace: true, ...only });
   process.stdout.write(`${repairLines(report).join("\n")}\n`);
   if (report.failure) process.stderr.write(`fsck.blockspace: ${report.failure.message}\n`);
+  // Nothing was written, though it could have been.
+  if (mode === "safe" && report.target === undefined && report.losses.length > 0) {
+    process.stderr.write(`fsck.blockspace: ${AT_A_COST}\n`);
+  }
   return report.exitCode;
 }
 

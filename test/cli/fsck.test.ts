@@ -1,37 +1,22 @@
 /**
- * `check`, `repair` and `fsck.blockspace` as processes: their exit codes one by one, their output
+ * `check`, `repair`, `dump` and `restore` as processes: their exit codes one by one, their output
  * for people and for programs, and that a store in use is left alone.
  */
-import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { cp, mkdir, readdir, readFile, readlink, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { Host } from "../../src/index.ts";
 import type { CheckReport } from "../../src/fsck/check.ts";
 import { crc32c } from "../../src/base/checksum.ts";
 import { repair, type RepairReport } from "../../src/fsck/repair.ts";
 import { makeStore, run, scratch, start } from "./blockspace.ts";
+import { flip, sampleStore } from "./sample-store.ts";
 
 const path = scratch();
 
-async function store(): Promise<string> {
-  return makeStore(path("store"), async (host) => {
-    const disk = await host.create("disk", { size: 2 ** 20 });
-    await disk.write(0, Buffer.alloc(2 ** 16, "data"));
-    await host.snapshot("disk", "disk@1");
-    await host.checkpoint();
-  });
-}
-
-/** Flips a bit of a file of the store. */
-async function flip(place: string, at: number): Promise<void> {
-  const bytes = await readFile(place);
-  bytes[at]! ^= 1;
-  await writeFile(place, bytes);
-}
+const store = (): Promise<string> => sampleStore(path("store"));
 
 /** Resolves when a process has a file open. */
 async function untilOpened(pid: number, file: string): Promise<void> {
@@ -41,20 +26,6 @@ async function untilOpened(pid: number, file: string): Promise<void> {
     if ((await Promise.all(links)).includes(file)) return;
     await setTimeout(50);
   }
-}
-
-/** Runs the other command, from where it was built or from its source. */
-async function fsck(...args: string[]): Promise<{ code: number | null; out: string; err: string }> {
-  const main = fileURLToPath(new URL("../../src/cli/fsck-main.ts", import.meta.url));
-  const child = spawn(process.execPath, ["--import", import.meta.resolve("tsx"), main, ...args], {
-    stdio: ["ignore", "pipe", "pipe", "pipe"],
-  });
-  const texts = { out: "", err: "" };
-  child.stdout!.on("data", (piece: Buffer) => (texts.out += piece.toString()));
-  child.stderr!.on("data", (piece: Buffer) => (texts.err += piece.toString()));
-  child.stdio[3]!.on("data", (piece: Buffer) => (texts.out += piece.toString()));
-  const [code] = (await once(child, "close")) as [number | null];
-  return { code, ...texts };
 }
 
 describe("check", () => {
@@ -292,76 +263,6 @@ describe("repair", () => {
     const { code, stderr } = await run(["repair", place, "--to", place]);
     expect({ code: code! & 8, told: stderr.includes("EEXIST") }).toEqual({ code: 8, told: true });
   });
-});
-
-describe("fsck.blockspace", () => {
-  it("finds the data of a store where it is told", async () => {
-    const [damaged, data] = [path("store"), path("data.img")];
-    await writeFile(data, Buffer.alloc(2 ** 24));
-    const host = await Host.open(damaged, { create: true, device: data });
-    await host.create("disk", { size: 2 ** 20 });
-    await host.close();
-    expect((await fsck(damaged)).code).toBe(4);
-    expect((await fsck("--device", data, damaged)).code).toBe(0);
-    await flip(join(damaged, "superblock"), 40);
-    expect((await fsck("-y", "--device", data, damaged)).code).toBe(1);
-    expect((await fsck(damaged, "--device", data)).code).toBe(0);
-  });
-
-  it("says how it is called, and which version it is", async () => {
-    expect((await fsck("")).code).toBe(16);
-    expect(await fsck("--help")).toMatchObject({
-      code: 0,
-      out: expect.stringMatching(/^usage: fsck.blockspace/) as string,
-    });
-    expect(await fsck("-V")).toMatchObject({
-      code: 0,
-      out: expect.stringMatching(/^fsck.blockspace \d+\.\d/) as string,
-    });
-  });
-
-  it("checks with -n, tells how far it is with -C, repairs with -y and -a", async () => {
-    const place = await store();
-    expect((await fsck("-f", place)).code).toBe(0);
-    await flip(join(place, "superblock"), 100);
-    expect((await fsck("-n", place)).code).toBe(4);
-    const preened = await fsck("-p", "-C", "3", place);
-    expect(preened.code).toBe(1);
-    expect(preened.out).toMatch(/^0 0 1\n/);
-    await flip(join(place, "superblock"), 5000);
-    expect((await fsck("-y", place)).code).toBe(1);
-    expect((await fsck("-n", place)).code).toBe(0);
-  });
-
-  it("8: a store in use, and one that is not there", async () => {
-    const place = await store();
-    const host = await Host.open(place);
-    expect((await fsck("-y", place)).code).toBe(8);
-    await host.close();
-    expect((await fsck("-a", path("nowhere"))).code).toBe(8);
-  });
-
-  it("4: nothing is left to begin with", async () => {
-    const place = await store();
-    const image = (name: string): string => join(place, "checkpoint", name);
-    await rm(image("a"), { recursive: true });
-    await rm(image("b"), { recursive: true });
-    for (const name of await readdir(join(place, "journal")))
-      await rm(join(place, "journal", name));
-    expect((await fsck("-a", place)).code).toBe(4);
-    expect((await fsck("-y", place)).code).toBe(4);
-  });
-
-  it.each([[[]], [["-n", "-y", "s"]], [["-x", "s"]], [["-C", "x", "s"]], [["s", "t"]]])(
-    "16: %j",
-    async (args) => {
-      const { code, err } = await fsck(...args);
-      expect({ code, usage: err.includes("usage: fsck.blockspace") }).toEqual({
-        code: 16,
-        usage: true,
-      });
-    },
-  );
 });
 
 describe("dump and restore", () => {
