@@ -20,6 +20,7 @@ export interface DataCopy {
   plan: RepairPlan;
   source: Device;
   losses: Loss[];
+  signal?: AbortSignal | undefined;
 }
 
 const RUN_BLOCKS = 256;
@@ -32,6 +33,7 @@ export async function copyData(target: StoreAccess, copy: DataCopy): Promise<voi
   const device = await target.directory.create(DATA, { size, layout: "sparse" });
   try {
     for (const [segment, record] of plan.contents.segments) {
+      copy.signal?.throwIfAborted();
       if (record) await copySegment(device, segment, record, geometry, copy);
     }
     for (const [pblock, block] of plan.restored) {

@@ -23,7 +23,7 @@ import {
   failureBits,
   failureOf,
 } from "./check.ts";
-import { copyData } from "./data-copy.ts";
+import { copyData, type DataCopy } from "./data-copy.ts";
 import { exitBits, exitCodeOf, type Finding } from "./finding.ts";
 import { blocksInJournal } from "./journal-search.ts";
 import { type Loss, unreadable } from "./loss.ts";
@@ -191,7 +191,9 @@ async function write(
     report.losses.push(...plan.losses, ...(target ? [] : bad));
     const harmless = new Set(["rebuilt", "resized"]);
     if (options.only === "safe" && plan.losses.some(({ kind }) => !harmless.has(kind))) return;
-    if (target) await writeNewStore(target, evidence, plan, device, report.losses);
+    const { losses } = report;
+    const copy = { plan, source: device, losses, signal: options.signal };
+    if (target) await writeNewStore(target, evidence, copy);
     else await writeInPlace(access, evidence, plan, device, findings);
   } finally {
     await device.close();
@@ -238,9 +240,7 @@ function stateOf({ image, lsn, checksum, epoch, sequence }: RepairPlan): Written
 async function writeNewStore(
   target: StoreAccess,
   evidence: Evidence,
-  plan: RepairPlan,
-  source: Device,
-  losses: Loss[],
+  copy: Omit<DataCopy, "superblock">,
 ): Promise<void> {
   const { directory } = target;
   if ((await directory.list()).length > 0) {
@@ -253,8 +253,8 @@ async function writeNewStore(
   const lock = await directory.lock(LOCK, "exclusive");
   try {
     await writeSuperblock(directory, UNFINISHED, superblock);
-    await copyData(target, { superblock, plan, source, losses });
-    const state = { ...stateOf(plan), sequence: 0 };
+    await copyData(target, { superblock, ...copy });
+    const state = { ...stateOf(copy.plan), sequence: 0 };
     await finishStore(target, superblock, state);
   } catch (error) {
     // What is half done is of no use, and would only keep the next attempt away.

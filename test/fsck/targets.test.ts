@@ -5,8 +5,9 @@
 import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, it } from "vitest";
+import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { BlockspaceError } from "../../src/base/errors.ts";
+import { repairLines } from "../../src/cli/commands/repair.ts";
 import { check } from "../../src/fsck/check.ts";
 import { repair, repairStore } from "../../src/fsck/repair.ts";
 import { storeAccess } from "../../src/fsck/store-access.ts";
@@ -21,10 +22,14 @@ beforeEach(async () => {
   scratch = await mkdtemp(join(tmpdir(), "blockspace-fsck-"));
   store = join(scratch, "store");
   await (await Host.open(store, { create: true, capacity: 2 ** 26, journalSize: 2 ** 20 })).close();
-  const bytes = await readFile(join(store, "superblock"));
-  bytes[100]! ^= 1;
-  await writeFile(join(store, "superblock"), bytes);
+  await spoil();
 });
+
+async function spoil(): Promise<void> {
+  const bytes = await readFile(join(store, "superblock"));
+  bytes[100] = 0x55;
+  await writeFile(join(store, "superblock"), bytes);
+}
 
 afterEach(() => rm(scratch, { recursive: true }));
 
@@ -49,6 +54,39 @@ it("a copy that fails leaves nothing in its target", async () => {
   expect(failure?.message).toContain("no space is left");
   expect(await readdir(to)).toEqual([]);
   expect((await repair(store, { to })).exitCode).toBe(1);
+});
+
+// It copied to the end whoever wanted it to stop, and a second Ctrl-C left half a store behind.
+it("a copy that is cancelled leaves nothing in its target", async () => {
+  const host = await Host.open(store);
+  await (await host.create("disk", { size: 2 ** 20 })).write(0, Buffer.alloc(2 ** 18, "data"));
+  await host.close();
+  await spoil();
+  const to = join(scratch, "new");
+  const controller = new AbortController();
+  const target = storeAccess(to);
+  const create = target.directory.create.bind(target.directory);
+  vi.spyOn(target.directory, "create").mockImplementation((name, options) => {
+    if (name === "data") controller.abort();
+    return create(name, options);
+  });
+  const { signal } = controller;
+  const report = await repairStore(storeAccess(store), target, { signal });
+  expect(report).toMatchObject({ exitCode: 4 | 32, failure: { code: "ECANCELED" } });
+  expect(await readdir(to)).toEqual([]);
+});
+
+it("a new store that could not be checked to the end is not called sound", async () => {
+  const controller = new AbortController();
+  const target = storeAccess(join(scratch, "new"));
+  const { signal } = controller;
+  const makeEnvironment: typeof target.makeEnvironment = (...args) => {
+    controller.abort();
+    return target.makeEnvironment(...args);
+  };
+  const report = await repairStore(storeAccess(store), { ...target, makeEnvironment }, { signal });
+  expect(report).toMatchObject({ exitCode: 1 | 32, failure: { code: "ECANCELED" } });
+  expect(repairLines(report).at(-1)).toMatch(/ is not checked$/);
 });
 
 it("an undo file that cannot be written is not left half done", async () => {

@@ -120,8 +120,9 @@ export function repairLines(report: RepairReport): string[] {
   if (more > 0) lines.push(`and ${more} more losses; --json has them all`);
   const { corrected, uncorrected, target, after } = report;
   if (target !== undefined && after) {
-    const sound =
-      after.findings.length === 0 ? "sound" : `left with ${after.findings.length} findings`;
+    const { length: left } = after.findings;
+    const isChecked = after.failure === undefined;
+    const sound = !isChecked ? "not checked" : left === 0 ? "sound" : `left with ${left} findings`;
     const bad = report.losses.filter(({ kind }) => kind === "unreadable").length;
     const but = bad === 0 ? "" : `, but ${bad} of its blocks cannot be read`;
     lines.push(`${corrected} findings corrected, ${uncorrected} left; ${target} is ${sound}${but}`);
