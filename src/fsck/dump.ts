@@ -53,6 +53,7 @@ export type DumpLine = DumpHeader | DumpSubvolume | DumpNode | DumpSegment | Dum
 
 export interface DumpOptions {
   skeleton?: boolean;
+  signal?: AbortSignal;
 }
 
 /** The lines of a state. Nodes that await reclaim are left out, and so are their blocks. */

@@ -32,11 +32,12 @@ export async function dumpStore(
   access: StoreAccess,
   options: DumpOptions = {},
 ): Promise<Iterable<DumpLine>> {
-  const { report, evidence } = await examine(access);
+  const { signal, skeleton } = options;
+  const { report, evidence } = await examine(access, signal ? { signal } : {});
   if (report.failure) throw failure(report.failure);
   const { chosen, superblock, geometry } = evidence ?? {};
   // A skeleton is for the report of what is wrong, so it takes what there is.
-  const wanted = options.skeleton || report.exitCode === 0;
+  const wanted = skeleton || report.exitCode === 0;
   if (!wanted || !chosen || !superblock || !geometry) {
     const ids = [...new Set(report.findings.map(({ id }) => id))].join(", ");
     const message = `${report.path} needs a repair before it can be dumped: ${ids}`;

@@ -124,6 +124,16 @@ describe("other runs that are interrupted", () => {
     expect(bytes.equals(Buffer.alloc(2 * MiB, "x"))).toBe(true);
   });
 
+  it("a restore that waits for its dump makes nothing", async () => {
+    const running = start(["restore", at("s")]);
+    // More than the pipe holds: it is being read.
+    await running.takes(Buffer.alloc(256 * 1024, " "));
+    running.child.kill("SIGINT");
+    const { code, stderr } = await running.ends();
+    expect({ code, stderr }).toEqual({ code: 130, stderr: "blockspace: interrupted by SIGINT\n" });
+    await expect(stat(at("s"))).rejects.toThrow("ENOENT");
+  });
+
   it("an export to a pipe that is full ends at once", async () => {
     await makeStore(at("s"), (host) => host.create("disk", { size: 64 * MiB }));
     const running = start(["export", at("s"), "disk", "-", "--verbose"]);

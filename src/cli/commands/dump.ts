@@ -40,13 +40,18 @@ async function runDump(
   flags: { skeleton?: boolean },
 ): Promise<void> {
   const { dump } = await import("../../fsck/transfer.ts");
-  const lines = await dump(store, { ...flags, ...session.dataDevice });
+  const { dataDevice, signal } = session;
+  const lines = await dump(store, { ...flags, ...dataDevice, signal });
   for (const line of lines) await session.output.line(JSON.stringify(line));
 }
 
 async function runRestore(session: Session, store: string, file?: string): Promise<void> {
-  const { restore } = await import("../../fsck/transfer.ts");
-  const input = file === undefined ? process.stdin : createReadStream(file);
+  const [{ restore }, { standardInput }] = await Promise.all([
+    import("../../fsck/transfer.ts"),
+    import("../image-source.ts"),
+  ]);
+  const { signal } = session;
+  const input = file === undefined ? standardInput(session) : createReadStream(file, { signal });
   const failed = new Promise<never>((_resolve, reject) => {
     input.once("error", reject);
   });
