@@ -34,6 +34,7 @@ export interface MountRequest {
   options: string | undefined;
   /** As `mount -t` takes it; found out unless given. */
   type: string | undefined;
+  signal: AbortSignal;
 }
 
 /** Mounts, or leaves nothing behind. */
@@ -45,6 +46,7 @@ export async function mountSubvolume(request: MountRequest): Promise<void> {
     const options = ["loop", ...(request.readOnly ? ["ro"] : [])];
     if (request.options !== undefined) options.push(request.options);
     const type = request.type === undefined ? [] : ["-t", request.type];
+    request.signal.throwIfAborted();
     await run("mount", [...type, "-o", options.join(","), file, request.directory]);
   } catch (error) {
     await detach(place).catch(() => undefined);
@@ -62,7 +64,7 @@ export async function unmountSubvolume(directory: string): Promise<void> {
 }
 
 /** Makes the file, and resolves with its path when it can be used. */
-async function attach(place: string, { uri, readOnly }: MountRequest): Promise<string> {
+async function attach(place: string, { uri, readOnly, signal }: MountRequest): Promise<string> {
   const [fuse, ready] = [join(place, "fuse"), join(place, "pid")];
   await mkdir(fuse);
   const args = ["-P", ready, ...(readOnly ? ["-r"] : []), join(fuse, "disk"), uri];
@@ -72,7 +74,9 @@ async function attach(place: string, { uri, readOnly }: MountRequest): Promise<s
   child.stderr.setEncoding("utf8").on("data", (text: string) => (said += text));
   const ended = once(child, "exit").then(() => "ended");
   while (!(await succeeds(access(ready)))) {
+    if (signal.aborted) child.kill();
     if ((await Promise.race([ended, setTimeout(POLL_MS)])) !== "ended") continue;
+    signal.throwIfAborted();
     throw new BlockspaceError("EIO", `nbdfuse failed: ${said.trim()}`);
   }
   child.unref();

@@ -1,11 +1,20 @@
 /** How a server that was started comes to its end, and what is told to who mounts wrongly. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, readdirSync } from "node:fs";
-import { connect } from "node:net";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { connect, createServer } from "node:net";
 import { setTimeout } from "node:timers/promises";
-import { describe, expect, it } from "vitest";
-import { blockspace, entry, failure, inspect, makeStore, run, scratch } from "../cli/blockspace.ts";
+import { describe, expect, it, onTestFinished } from "vitest";
+import {
+  blockspace,
+  entry,
+  failure,
+  inspect,
+  makeStore,
+  run,
+  scratch,
+  start,
+} from "../cli/blockspace.ts";
 import { Client, cmd } from "./client.ts";
 import { missing, note } from "./external-tools.ts";
 import { serveNewStore, serveStore } from "./served-process.ts";
@@ -116,6 +125,30 @@ describe("mount and umount", () => {
     const { code, says } = await failure("mount", store, "disk", at("."));
     expect(code).toBe(1);
     expect(says).toContain(`run "blockspace serve ${store}" first`);
+  });
+
+  // nbdfuse is no child of the terminal: it went on to wait for a server that did not answer.
+  it("leave nothing behind when they are interrupted", async () => {
+    const store = await makeStore(at("store"));
+    const silent = createServer(() => undefined);
+    await once(silent.listen(`${store}/nbd.sock`), "listening");
+    onTestFinished(() => void silent.close());
+    for (const place of ["bin", "runtime", "mnt"]) mkdirSync(at(place));
+    const program = (name: string, script: string): void =>
+      writeFileSync(at(`bin/${name}`), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+    program("nbdfuse", `echo $$ > ${at("pid")}; exec sleep 1000`);
+    for (const name of ["fusermount3", "mount", "umount"]) program(name, "exit 1");
+    const env = { PATH: `${at("bin")}:${process.env["PATH"]}`, XDG_RUNTIME_DIR: at("runtime") };
+    const running = start(["mount", store, "disk", at("mnt")], { env });
+    while (!existsSync(at("pid"))) await setTimeout(20);
+    running.child.kill("SIGINT");
+    expect(await running.ends()).toMatchObject({
+      code: 130,
+      stderr: "blockspace: interrupted by SIGINT\n",
+    });
+    expect(readdirSync(at("runtime"))).toEqual([]);
+    const pid = Number(readFileSync(at("pid"), "utf8"));
+    expect(() => process.kill(pid, 0)).toThrow("ESRCH");
   });
 
   it.skipIf(fuse)(`leave nothing behind when there is nothing to mount${note(fuse)}`, async () => {

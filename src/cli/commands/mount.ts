@@ -17,6 +17,12 @@ interface MountOptions {
   type?: string;
 }
 
+interface Mounted {
+  /** The subvolume, and where it goes. */
+  name: string;
+  directory: string;
+}
+
 export function addMountCommands(program: Command, session: Session): void {
   const mount = program
     .command("mount")
@@ -34,7 +40,7 @@ export function addMountCommands(program: Command, session: Session): void {
     .option("--options <LIST>", "as mount -o takes them; XFS wants nouuid for a clone")
     .option("--type <FS>", "as mount -t takes it; found out unless given")
     .action((store: string, name: string, directory: string, options: MountOptions) =>
-      mountNamed(store, name, directory, options),
+      mountNamed(session, store, { ...options, name, directory }),
     );
   addExamples(
     mount,
@@ -55,10 +61,9 @@ export function addMountCommands(program: Command, session: Session): void {
 }
 
 async function mountNamed(
+  { signal }: Session,
   store: string,
-  name: string,
-  directory: string,
-  { readOnly = false, options, type }: MountOptions,
+  { name, directory, readOnly = false, options, type }: MountOptions & Mounted,
 ): Promise<void> {
   const [{ mountSubvolume }, { isAnswered }] = await Promise.all([
     import("../loop-mount.ts"),
@@ -70,9 +75,9 @@ async function mountNamed(
       const advice = `run "blockspace serve ${store}" first`;
       throw new BlockspaceError("ENOENT", `nobody listens at ${socket}; ${advice}`);
     }
-    await setTimeout(POLL_MS);
+    await setTimeout(POLL_MS, undefined, { signal });
   }
   const query = `socket=${encodeURIComponent(socket)}`;
   const uri = `nbd+unix:///${encodeURIComponent(name)}?${query}`;
-  await mountSubvolume({ uri, directory: resolve(directory), readOnly, options, type });
+  await mountSubvolume({ uri, directory: resolve(directory), readOnly, options, type, signal });
 }
