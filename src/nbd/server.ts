@@ -14,7 +14,7 @@ import { Exports, type ExportsOptions } from "./exports.ts";
 import { Input } from "./input.ts";
 import { type ListenAddress, listenOn } from "./listen.ts";
 import { Metrics } from "./metrics.ts";
-import type { NbdTlsOptions } from "./tls.ts";
+import { checkTls, type NbdTlsOptions } from "./tls.ts";
 import { type Log, silent } from "./watch.ts";
 
 export interface NbdServerOptions extends ExportsOptions {
@@ -41,6 +41,7 @@ export class NbdServer implements AsyncDisposable {
   constructor(host: Host, options: NbdServerOptions = {}) {
     this.#host = host;
     const { tls, handshakeTimeoutMs = 10_000, maxConnections = 256 } = options;
+    if (tls) checkTls(tls);
     this.#maxConnections = checkWhole("maxConnections", maxConnections, 1);
     this.#parts = {
       exports: new Exports(host, options),

@@ -4,8 +4,8 @@
  */
 import { once } from "node:events";
 import type { Duplex } from "node:stream";
-import { createServer, type TlsOptions, type TLSSocket } from "node:tls";
-import { messageOf } from "../base/errors.ts";
+import { createServer, type Server, type TlsOptions, type TLSSocket } from "node:tls";
+import { BlockspaceError, messageOf } from "../base/errors.ts";
 import { ProtocolError } from "./request-error.ts";
 
 /** The options of `tls.createServer`, and whether clients may do without TLS. */
@@ -14,10 +14,23 @@ export type NbdTlsOptions = TlsOptions & {
   required?: boolean;
 };
 
+/** `EINVAL` for keys and certificates that no client could be served with. */
+export function checkTls(options: NbdTlsOptions): void {
+  try {
+    tlsServer(options);
+  } catch (cause) {
+    const what = `TLS cannot be had with these keys and certificates: ${messageOf(cause)}`;
+    throw new BlockspaceError("EINVAL", what, { cause });
+  }
+}
+
+function tlsServer({ required: _required, ...options }: NbdTlsOptions): Server {
+  return createServer({ minVersion: "TLSv1.2", ...options });
+}
+
 /** Resolves with the encrypted stream, or throws when the handshake fails. */
 export async function upgradeToTls(stream: Duplex, options: NbdTlsOptions): Promise<TLSSocket> {
-  const { required: _required, ...tlsOptions } = options;
-  const server = createServer({ minVersion: "TLSv1.2", ...tlsOptions });
+  const server = tlsServer(options);
   try {
     const failed = once(server, "tlsClientError").then(([error]) => {
       throw new ProtocolError(`the TLS handshake failed: ${messageOf(error)}`);

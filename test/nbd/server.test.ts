@@ -257,6 +257,15 @@ describe("TLS", () => {
     },
   );
 
+  // Each client was told, and nobody who could have mended it.
+  it("that cannot be had is told to whoever begins to serve", async () => {
+    const { host } = await serve();
+    for (const tls of [{ key: "no key", cert: "no certificate" }, { ciphers: "none that is" }]) {
+      const begin = (): NbdServer => new NbdServer(host, { tls });
+      expect(begin).toThrow(/^EINVAL: TLS cannot be had with these keys and certificates: /);
+    }
+  });
+
   it.skipIf(noOpenssl)(`is demanded where the server has keys${note(noOpenssl)}`, async () => {
     const { connect } = await serve({ tls: certificate() });
     const client = connect();
