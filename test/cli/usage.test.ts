@@ -55,6 +55,8 @@ describe("what makes no sense ends with 2", () => {
     ["too many arguments", ["list", "s", "t"], "blockspace: too many arguments for 'list'"],
     ["a missing option", ["create", "s", "n"], "blockspace: required option '--size <SIZE>'"],
     ["an unknown option", ["info", "s", "--fast"], "blockspace: unknown option '--fast'"],
+    ["two places", ["serve", "s", "--stdio", "--listen", ":0"], "'--stdio' cannot be used with"],
+    ["two kinds of keys", ["serve", "s", "--tls-psk", "f", "--tls-ca", "f"], "cannot be used with"],
     ["no size", ["resize", "s", "n", "1furlong"], '"1furlong" is not a size; allowed are'],
     ["a negative offset", ["read", "s", "n", "--", "-1", "5"], '"-1" is not a size'],
     ["half a byte", ["create", "s", "n", "--size", "0.5"], '"0.5" is not a size'],

@@ -6,7 +6,7 @@ import { once } from "node:events";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Duplex } from "node:stream";
-import { type Command, InvalidArgumentError } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
 import { BlockspaceError, messageOf } from "../../base/errors.ts";
 import type { Host } from "../../host/host.ts";
 import type { ListenAddress, Log, NbdServer, NbdTlsOptions } from "../../nbd/index.ts";
@@ -49,7 +49,12 @@ export function addServeCommand(program: Command, session: Session): void {
     .argument("<STORE>", "the store's directory")
     .option("--socket <PATH>", "listen on this socket file, for its owner only")
     .option("--listen <ADDRESS>", "listen on [HOST][:PORT]; 127.0.0.1:10809", addressArgument)
-    .option("--stdio", "serve one client over standard input and output, and end with it")
+    .addOption(
+      new Option(
+        "--stdio",
+        "serve one client over standard input and output, and end with it",
+      ).conflicts(["socket", "listen"]),
+    )
     .option("--exit-with-parent", "end with the process that started it")
     .option("--insecure", "also on an address that others can reach without TLS")
     .option("--default <NAME>", "what a client gets that names no export")
@@ -57,7 +62,13 @@ export function addServeCommand(program: Command, session: Session): void {
     .option("--tls-cert <FILE>", "certificate chain of the server, in PEM")
     .option("--tls-key <FILE>", "private key of the server, in PEM")
     .option("--tls-ca <FILE>", "clients must show a certificate that one of these has signed")
-    .option("--tls-psk <FILE>", "pre-shared keys, a line USER:HEX for each client")
+    .addOption(
+      new Option("--tls-psk <FILE>", "pre-shared keys, a line USER:HEX for each client").conflicts([
+        "tlsCert",
+        "tlsKey",
+        "tlsCa",
+      ]),
+    )
     .option("--tls-optional", "clients may do without TLS")
     .option("--max-connections <N>", "connections at once; 256", countArgument)
     .option("--metrics <ADDRESS>", "figures for Prometheus over HTTP", addressArgument)
