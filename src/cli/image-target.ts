@@ -68,9 +68,11 @@ async function fileTarget(
   else if (!found.isFile()) {
     throw new BlockspaceError("EINVAL", `${path} is neither a file nor a block device`, { path });
   }
-  const device = await FileDevice.create(path, { size, layout: "sparse" }).catch(
+  // Of a symbolic link the file is to go, if any: the link itself holds nothing.
+  const file = await realpath(path);
+  const device = await FileDevice.create(file, { size, layout: "sparse" }).catch(
     async (error: unknown) => {
-      if (!found) await rm(path);
+      if (!found) await rm(file);
       throw error;
     },
   );
@@ -80,11 +82,11 @@ async function fileTarget(
     async finish() {
       await device.flush();
       await device.close();
-      await new FileDirectory(dirname(resolve(path))).sync();
+      await new FileDirectory(dirname(file)).sync();
     },
     async abandon() {
       await device.close();
-      await rm(path, { force: true });
+      await rm(file, { force: true });
     },
   };
 }

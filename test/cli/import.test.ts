@@ -1,6 +1,6 @@
 /** Imports, and exports of what was imported: holes, zeroes, streams, refusals. */
 import { spawnSync } from "node:child_process";
-import { open, readFile, stat, writeFile } from "node:fs/promises";
+import { open, readFile, stat, symlink, writeFile } from "node:fs/promises";
 import { describe, expect, it } from "vitest";
 import { GiB, KiB, MiB } from "../../src/index.ts";
 import {
@@ -237,5 +237,10 @@ describe("export refuses", () => {
     expect(says).toMatch(/^blockspace: EBADSUM: the block at 4096 of subvolume "disk"/);
     expect(code).toBe(1);
     await expect(stat(at("copy"))).rejects.toThrow("ENOENT");
+    // Nor behind a symbolic link, of which only the link went.
+    await writeFile(at("elsewhere"), "dear diary");
+    await symlink(at("elsewhere"), at("link"));
+    expect((await failure("export", at("s"), "disk", at("link"), "--force")).code).toBe(1);
+    await expect(stat(at("elsewhere"))).rejects.toThrow("ENOENT");
   });
 });
