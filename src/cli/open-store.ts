@@ -3,7 +3,8 @@
  * store that another process serves is used through that process. The library is loaded here and
  * not before, so that help and usage errors come at once.
  */
-import { messageOf } from "../base/errors.ts";
+import { join } from "node:path";
+import { isBlockspaceError, messageOf } from "../base/errors.ts";
 import type { Host } from "../host/host.ts";
 import type { OpenHostOptions } from "../host/options.ts";
 import type { StoreAccess } from "./control/store-access.ts";
@@ -33,7 +34,8 @@ export async function withOwnHost<T>(
   options: OpenHostOptions,
   work: (host: Host) => Promise<T>,
 ): Promise<T> {
-  return closeAfter(session, await openHost(session, store, options), work);
+  const host = await advising(session, store, () => openHost(session, store, options));
+  return closeAfter(session, host, work);
 }
 
 /** Closes a store when the work on it is over, however it ends. */
@@ -51,6 +53,33 @@ async function closeAfter<S extends { close(): Promise<void> }, T>(
   }
   await host.close();
   return result;
+}
+
+/** For work that needs a store for itself, and whole: says what to do where it is not. */
+export async function advising<T>(
+  session: Session,
+  store: string,
+  work: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (isBlockspaceError(error, "ELOCKED")) session.advice = await serverOf(store);
+    if (isBlockspaceError(error, "ECORRUPT")) {
+      session.advice = `"blockspace check ${store}" says what is wrong, and what a repair would do`;
+    }
+    throw error;
+  }
+}
+
+/** What there is to do where a store is being served; nothing where it is not. */
+export async function serverOf(store: string): Promise<string | undefined> {
+  const [{ isAnswered }, { CONTROL_SOCKET }] = await Promise.all([
+    import("../nbd/listen.ts"),
+    import("./control/messages.ts"),
+  ]);
+  const isServed = await isAnswered(join(store, CONTROL_SOCKET));
+  return isServed ? "the store is being served; end the server first" : undefined;
 }
 
 /** Opens a store for a change that is done when it is durable. */

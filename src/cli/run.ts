@@ -54,6 +54,7 @@ async function carryOut(
     }
     if (!isEcho(error, session.signal)) {
       session.tell(describeFailure(error, session.options.verbose === true));
+      if (session.advice !== undefined) session.tell(session.advice);
     }
     // What was found before the error is shown; when the output is the error, it is told above.
     await session.finish().catch(() => undefined);

@@ -22,6 +22,8 @@ export class Session {
   options: GlobalOptions = {};
   /** Something went wrong that the command could go on after; the exit code tells. */
   failed = false;
+  /** What the user can do about the error that ends the run. */
+  advice: string | undefined;
   /** The exit code of a command that has its own, whatever else was said. */
   exitCode: number | undefined;
 

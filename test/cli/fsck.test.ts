@@ -166,6 +166,17 @@ describe("check", () => {
     }
   });
 
+  it("is what a store that does not open advises", async () => {
+    const place = await store();
+    for (const slot of [0, 4096]) await flip(join(place, "superblock"), slot + 100);
+    for (const command of ["list", "journal", "dump", "serve"]) {
+      const { code, stderr } = await run([command, place]);
+      const advice = `blockspace: "blockspace check ${place}" says what is wrong`;
+      expect({ command, code }).toEqual({ command, code: 1 });
+      expect(stderr).toContain(advice);
+    }
+  });
+
   it("writes nothing", async () => {
     const place = await store();
     const before = await Promise.all((await readdir(place)).map(async (name) => name));

@@ -93,10 +93,19 @@ describe("a store that is being served", () => {
       says: 'blockspace: ENOENT: there is no subvolume "nothing"\n',
     });
     expect((await failure("snapshot", store, "disk", "disk")).says).toContain("EEXIST");
-    expect((await failure("serve", store)).says).toContain("ELOCKED");
-    const check = await run(["check", store]);
-    expect(check.code).toBe(8);
-    expect(check.stderr).toMatch(/ELOCKED.*\n.*the store is being served; end the server first\n$/);
+    // What needs the store for itself says who has it.
+    for (const [command, code] of [
+      ["serve", 1],
+      ["journal", 1],
+      ["dump", 1],
+      ["check", 8],
+    ] as const) {
+      const refused = await run([command, store]);
+      expect({ command, code: refused.code }).toEqual({ command, code });
+      expect(refused.stderr).toMatch(
+        /ELOCKED.*\n.*the store is being served; end the server first\n$/,
+      );
+    }
     for (const line of [
       "nonsense\n",
       '{"id":1,"call":"__proto__","args":[]}\n',

@@ -1,11 +1,10 @@
 /** `check`: what is wrong with a store, told to people or to programs. Nothing is written. */
-import { join } from "node:path";
 import { type Command, Option } from "commander";
 import { formatSize } from "../../base/units.ts";
 import type { CheckOptions, CheckReport, Progress } from "../../fsck/check.ts";
 import type { Finding } from "../../fsck/finding.ts";
 import { addExamples, sizeArgument, someSizeArgument } from "../arguments.ts";
-import { CONTROL_SOCKET } from "../control/messages.ts";
+import { serverOf } from "../open-store.ts";
 import type { Session } from "../session.ts";
 
 interface CheckFlags {
@@ -91,10 +90,8 @@ export async function tellFailure(
   { code, message }: { code: string; message: string },
 ): Promise<void> {
   session.tell(message);
-  if (code !== "ELOCKED") return;
-  const { isAnswered } = await import("../../nbd/listen.ts");
-  const isServed = await isAnswered(join(store, CONTROL_SOCKET));
-  if (isServed) session.tell("the store is being served; end the server first");
+  const advice = code === "ELOCKED" ? await serverOf(store) : undefined;
+  if (advice !== undefined) session.tell(advice);
 }
 
 const PROGRESS_EVERY_MS = 200;

@@ -3,6 +3,7 @@ import { createReadStream } from "node:fs";
 import { createInterface } from "node:readline";
 import type { Command } from "commander";
 import { addExamples } from "../arguments.ts";
+import { advising } from "../open-store.ts";
 import type { Session } from "../session.ts";
 
 export function addDumpCommands(program: Command, session: Session): void {
@@ -15,7 +16,9 @@ export function addDumpCommands(program: Command, session: Session): void {
     )
     .argument("<STORE>", "the store's directory")
     .option("--skeleton", "leave names, checksums and the uuid out")
-    .action((store: string, flags: { skeleton?: boolean }) => runDump(session, store, flags));
+    .action((store: string, flags: { skeleton?: boolean }) =>
+      advising(session, store, () => runDump(session, store, flags)),
+    );
   addExamples(
     dump,
     ["blockspace dump my-store > metadata.jsonl", "a backup of the metadata"],

@@ -3,6 +3,7 @@ import type { Command } from "commander";
 import type { JournalRecord } from "../../format/records.ts";
 import type { JournalEnd } from "../../journal/reader.ts";
 import { addExamples, type JsonOption } from "../arguments.ts";
+import { advising } from "../open-store.ts";
 import type { Session } from "../session.ts";
 import { type Column, row } from "../table.ts";
 
@@ -27,7 +28,9 @@ export function addJournalCommand(program: Command, session: Session): void {
     )
     .argument("<STORE>", "the store's directory")
     .option("--checksums", "each checksum of each block, not only how many")
-    .action((store: string, options: JournalOptions) => printJournal(session, store, options));
+    .action((store: string, options: JournalOptions) =>
+      advising(session, store, () => printJournal(session, store, options)),
+    );
   command.option("--json", "print a line of JSON for each record");
   addExamples(
     command,
