@@ -15,8 +15,8 @@ import type { CrashVector } from "./crash-vector.ts";
 import { type FaultKind, plansFor } from "./faults.ts";
 import { HangError } from "./hang.ts";
 import { Judge } from "./judge.ts";
-import { messageOf } from "../base/errors.ts";
-import type { TraceEntry } from "./operation.ts";
+import { BlockspaceError, messageOf } from "../base/errors.ts";
+import { isChange, type TraceEntry } from "./operation.ts";
 import { randomFrom, seedFor } from "./random.ts";
 import { orThrow, record, type Run } from "./recording.ts";
 import { momentOf, storyOfCase, violationOf } from "./replay-case.ts";
@@ -62,7 +62,7 @@ export interface CheckOptions {
 
 /**
  * Checks a program; the report has every violation found. Throws only when the workload fails
- * although nothing went wrong on its disk.
+ * although nothing went wrong on its disk, and `EINVAL` when it has not touched that disk.
  */
 export async function checkCrashConsistency<Observed, Step>(
   check: CrashCheck<Observed, Step>,
@@ -100,11 +100,26 @@ class Checking<Observed, Step> {
   async run(): Promise<CrashReport> {
     const began = performance.now();
     const run = orThrow(await record(this.#check, this.#steps));
+    this.#refuseIdle(run);
     this.#report.entries = run.trace.length;
     await this.#crashes(run);
     await this.#faults(run);
     this.#report.milliseconds = Math.round(performance.now() - began);
     return this.#report;
+  }
+
+  /** A program that goes past its disk, to the real one, would pass whatever it does. */
+  #refuseIdle({ operations, trace }: Run): void {
+    const isRecoveryTried = this.#check.start !== undefined || this.#depth > 0;
+    if (isRecoveryTried || operations.length > 0 || trace.some(isChange)) return;
+    const message =
+      "the workload did nothing on its disk, so no crash is a test: " +
+      "does the program use the file system that it is given?";
+    throw new BlockspaceError("EINVAL", message);
+  }
+
+  get #depth(): number {
+    return this.#options.model?.recoveryDepth ?? 0;
   }
 
   get #steps(): readonly Step[] {
@@ -119,7 +134,6 @@ class Checking<Observed, Step> {
   }
 
   async #crashes(run: Run): Promise<void> {
-    const depth = this.#options.model?.recoveryDepth ?? 0;
     const judge = new Judge(this.#check);
     const { from } = this.#options;
     const isFirst = ({ operation }: TraceEntry): boolean =>
@@ -131,7 +145,7 @@ class Checking<Observed, Step> {
     for (const state of states) {
       if (this.#isOver) return;
       const crashCase = { vectors: [state.vector] };
-      await this.#try(judge, run, state.kind, crashCase, state.image(), depth);
+      await this.#try(judge, run, state.kind, crashCase, state.image(), this.#depth);
     }
   }
 

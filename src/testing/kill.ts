@@ -18,7 +18,7 @@ import { mkdir, mkdtemp, realpath, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { isAbsolute, join } from "node:path";
 import { checkWhole } from "../base/arguments.ts";
-import { messageOf } from "../base/errors.ts";
+import { BlockspaceError, messageOf } from "../base/errors.ts";
 import { type KillPoint, killPointsOf, killCalls } from "./kill-points.ts";
 import { randomBelow, randomFrom } from "./random.ts";
 import {
@@ -92,7 +92,10 @@ export interface KillViolation {
   lines: readonly string[];
 }
 
-/** `ENOTSUP` where strace is missing: see `straceMissing`. */
+/**
+ * `ENOTSUP` where strace is missing: see `straceMissing`. `EINVAL` where the program makes none of
+ * the calls: nothing would be killed, and no check could fail.
+ */
 export async function killAtEverySystemCall(options: EverySystemCallOptions): Promise<KillReport> {
   const calls = options.calls ?? killCalls;
   const every = options.every ?? 1;
@@ -104,6 +107,7 @@ export async function killAtEverySystemCall(options: EverySystemCallOptions): Pr
     refuseFailure(counted);
     return killPointsOf(counted.calls, directory);
   });
+  if (all.length === 0) throw nothingToKillAt(calls);
   const points = sampleOf(all, every, options.sample, seed);
   return runAll(options, seed, all.length, points, (directory, point) =>
     runUnderStrace({
@@ -254,4 +258,11 @@ function refuseFailure({ exitCode, endedBy, errors }: ProgramEnd): void {
   if (exitCode === 0) return;
   const how = endedBy === null ? `code ${exitCode}` : endedBy;
   throw new Error(`the program ended by itself with ${how}: ${errors.trim()}`);
+}
+
+function nothingToKillAt(calls: readonly string[]): BlockspaceError {
+  const message =
+    "the program says nothing on its standard output, and changes nothing in the directory " +
+    `in which it runs, by any of these calls: ${calls.join(", ")}`;
+  return new BlockspaceError("EINVAL", message);
 }

@@ -96,6 +96,8 @@ export type Effect =
   | { type: "syncFailed"; folder: NodeNumber; calledAt?: number }
   | { type: "cell"; name: string; cell: CellImage };
 
+const changes: ReadonlySet<Effect["type"]> = new Set(["data", "size", "names", "cell"]);
+
 /** One entry of a trace. */
 export interface TraceEntry {
   /** From 0. */
@@ -107,6 +109,11 @@ export interface TraceEntry {
    * not: a flush covers only what was done before it was called, and only when it has returned.
    */
   doneAt: number;
+}
+
+/** Whether something on the disk is not as it was before, durable or not. */
+export function isChange({ effects }: TraceEntry): boolean {
+  return effects.some(({ type }) => changes.has(type));
 }
 
 /** The values of the marks among the first `count` entries. */

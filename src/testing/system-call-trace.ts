@@ -40,6 +40,8 @@ export interface TraceOptions extends ProgramToRun {
 }
 
 export interface SystemCallTrace extends ProgramEnd {
+  /** Whose files were followed, without symbolic links in its path. */
+  directory: string;
   /** Its `start` and its `trace` are what crash states are made from. */
   disk: SimulatedDisk;
   /** What happened unseen to files that may change so. */
@@ -70,7 +72,7 @@ export async function traceSystemCalls(options: TraceOptions): Promise<SystemCal
     const list = unseen.map(({ call, path }) => `${call} of "${path}"`).join(", ");
     throw new BlockspaceError("EINVAL", `files changed in ways that no trace shows: ${list}`);
   }
-  return { ...end, disk, unseen: program.unseen };
+  return { ...end, directory, disk, unseen: program.unseen };
 }
 
 /** Takes both moments of every call in the order of the log. */

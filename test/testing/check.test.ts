@@ -239,6 +239,18 @@ describe("a workload", () => {
     await expect(replayCrash(check, "0")).rejects.toMatchObject(failure);
   });
 
+  // It passed whatever its flaws, when it did not use the disk that it was given.
+  it("that does nothing on its disk is refused, but where its recovery is what is tried", async () => {
+    const [recover, oracle] = [() => "found", () => undefined];
+    const idle: CrashCheck = { workload: (disk) => disk.mark("acknowledged"), recover, oracle };
+    const message: unknown = expect.stringContaining("did nothing on its disk");
+    await expect(checkCrashConsistency(idle)).rejects.toMatchObject({ code: "EINVAL", message });
+    await checkCrashConsistency({ ...idle, start: imageOf({}) });
+    await checkCrashConsistency(idle, { model: { recoveryDepth: 1 } });
+    const reader = (disk: SimulatedDisk): void => void fileSystemSync(disk).openSync("/", "r");
+    await checkCrashConsistency({ ...idle, workload: reader });
+  });
+
   describe("that hangs", () => {
     beforeEach(() => vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] }));
     afterEach(() => vi.useRealTimers());

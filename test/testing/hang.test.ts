@@ -4,6 +4,7 @@ import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { checkCrashConsistency } from "../../src/testing/check.ts";
 import type { CrashCheck } from "../../src/testing/crash-check.ts";
 import { fileSystem } from "../../src/testing/file-system.ts";
+import { imageOf } from "./hand-made.ts";
 
 beforeEach(() => vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] }));
 afterEach(() => vi.useRealTimers());
@@ -12,6 +13,7 @@ const hung = "the recovery did not end within 30 s";
 
 it("is told of where it waits for what never comes", async () => {
   const check: CrashCheck = {
+    start: imageOf({}),
     workload: () => undefined,
     recover: () => new Promise(() => {}),
     oracle: () => undefined,
@@ -27,6 +29,7 @@ it.each([
   ["what does not fail", "/"],
 ])("is left behind where it tries %s again and again", async (_, path) => {
   const check: CrashCheck = {
+    start: imageOf({}),
     workload: () => undefined,
     async recover(disk) {
       const fs = fileSystem(disk);
@@ -50,6 +53,7 @@ it.each([
 it("is left behind where it goes round in circles", async () => {
   let rounds = 0;
   const check: CrashCheck = {
+    start: imageOf({}),
     workload: () => undefined,
     async recover(disk) {
       const fs = fileSystem(disk);

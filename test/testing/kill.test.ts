@@ -126,6 +126,14 @@ describe.skipIf(missing)(`a kill at every system call${skipped}`, () => {
     expect(places[2]).not.toEqual(places[0]);
   });
 
+  // A name that no system has, or a program that works elsewhere: nothing was killed, nothing found.
+  it("is refused where there is nothing to kill at", async () => {
+    const refusal = { code: "EINVAL", message: expect.stringContaining("these calls: wirte") };
+    await expect(
+      killAtEverySystemCall({ ...programOf(careful), calls: ["wirte"] }),
+    ).rejects.toMatchObject(refusal);
+  });
+
   it("starts from what was prepared, and reports a program that fails by itself", async () => {
     const program = programOf(`
       import fs from "node:fs";

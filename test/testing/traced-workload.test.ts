@@ -87,5 +87,25 @@ describe.skipIf(missing)(
         /ended with 3: no/,
       );
     });
+
+    // It passed, as would any other program that does not write where it is watched.
+    it("is refused when the program has changed nothing there", async () => {
+      const refusalOf = async (text: string): Promise<unknown> =>
+        checkOf(text).catch((error: unknown) => error);
+      const elsewhere = `${directory}-elsewhere`;
+      const write = `console.log("begin one"); fs.writeFileSync(${JSON.stringify(elsewhere)}, "one");`;
+      try {
+        expect(await refusalOf(write)).toMatchObject({
+          code: "EINVAL",
+          path: directory,
+          message: expect.stringContaining(`changed nothing in ${directory}, `),
+        });
+        expect(String(await refusalOf(write))).toMatch(`it wrote to ${elsewhere}`);
+      } finally {
+        await rm(elsewhere);
+      }
+      const reader = `fs.fsyncSync(fs.openSync(".", "r")); console.log("begin one");`;
+      expect(String(await refusalOf(reader))).toMatch(/was everything there before, or did /);
+    });
   },
 );
