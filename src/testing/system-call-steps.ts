@@ -22,8 +22,8 @@ import type { TracedProgram } from "./traced-program.ts";
 /** `calledAt`: entries that the trace had when it was called. */
 type Step = (program: TracedProgram, call: SystemCall, calledAt: number) => void;
 
-/** Calls that only tell from where to read: their bytes are not wanted. */
-export const rawCalls: readonly string[] = ["read", "readv"];
+/** Calls that tell only from where to read, or that something was done: no bytes are wanted. */
+export const rawCalls: readonly string[] = ["read", "readv", "io_submit"];
 
 /** What a call changes, if it has succeeded (or was never seen to end). */
 export const atStart: Readonly<Record<string, Step>> = {
@@ -85,6 +85,7 @@ export const atStart: Readonly<Record<string, Step>> = {
     if (shared && wordOf(call, 2).includes("PROT_WRITE")) unseenWrite(program, call, 4);
   },
   io_uring_setup: (program, call) => unseen(program, call, ""),
+  io_submit: (program, call) => unseen(program, call, ""),
 };
 
 /** What its answer means, also that of a flush that has failed. */

@@ -9,9 +9,10 @@
  *
  * Not to be seen are stores into memory that is mapped shared and writable, bytes that the system
  * itself brings from files elsewhere (`copy_file_range`, `sendfile`), from pipes (`splice`) or as
- * reflinks, io_uring, symbolic links, and names that come from outside. Where the log shows one of
- * them on a file of the directory, the trace is refused, unless the file's content does not matter
- * to anybody.
+ * reflinks, symbolic links, and names that come from outside. Where the log shows one of them on a
+ * file of the directory, the trace is refused, unless the file's content does not matter to
+ * anybody. So it is where a program uses io_uring or `io_submit` at all, which count as the
+ * directory itself.
  */
 import { realpath } from "node:fs/promises";
 import { BlockspaceError } from "../base/errors.ts";

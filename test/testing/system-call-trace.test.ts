@@ -193,6 +193,19 @@ describe.skipIf(missing)(`the trace of a program${skipped}`, () => {
     await rm(elsewhere);
   });
 
+  // MySQL and others write by it: their traces held none of that, without a word.
+  it.skipIf(process.arch !== "x64")("is refused when a program hands its writes in", async () => {
+    const submit = `
+      const { default: koffi } = await import(${JSON.stringify(import.meta.resolve("koffi"))});
+      const context = new BigUint64Array(1);
+      const call = (...types) => koffi.load(null).func("syscall", "long", ["long", ...types]);
+      const [io_setup, io_submit] = [206, 209];
+      call("long", "void *")(io_setup, 1, context);
+      call("uint64", "long", "void *")(io_submit, context[0], 0, null);
+    `;
+    await expect(trace(submit)).rejects.toThrow(/: io_submit of ""$/);
+  });
+
   it("is refused when a write is longer than it may be", async () => {
     const long = `fs.writeFileSync("f", "x".repeat(5000));`;
     await expect(trace(long, { maxWriteBytes: 4096 })).rejects.toThrow(
