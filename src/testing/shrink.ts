@@ -47,12 +47,17 @@ async function fewerSteps<Observed, Step>(
   budget: Budget,
 ): Promise<Smallest<Step>> {
   let smallest = found;
-  for (let i = smallest.steps.length - 1; i >= 0 && smallest.steps.length > 1; i--) {
-    const steps = smallest.steps.toSpliced(i, 1);
-    const run = await record(check, steps);
-    if (run.failure) continue;
-    const crashCase = await violationIn(check, model, { ...smallest, run }, budget);
-    if (crashCase) smallest = { steps, run, crashCase };
+  let before = Infinity;
+  // Without one step, another that stood behind it and had to stay may go as well.
+  while (smallest.steps.length < before) {
+    before = smallest.steps.length;
+    for (let i = before - 1; i >= 0 && smallest.steps.length > 1; i--) {
+      const steps = smallest.steps.toSpliced(i, 1);
+      const run = await record(check, steps);
+      if (run.failure) continue;
+      const crashCase = await violationIn(check, model, { ...smallest, run }, budget);
+      if (crashCase) smallest = { steps, run, crashCase };
+    }
   }
   return smallest;
 }
