@@ -48,8 +48,10 @@ export type SimulatedFileSystemSync = Pick<
   | "fsyncSync"
   | "ftruncateSync"
   | "futimesSync"
+  | "lchownSync"
   | "linkSync"
   | "lstatSync"
+  | "lutimesSync"
   | "mkdirSync"
   | "mkdtempSync"
   | "openSync"
@@ -182,7 +184,9 @@ function ofNames(calls: WholeCalls) {
     realpathSync: Object.assign(realpath, { native: realpath }),
     chmodSync: (path: PathLike) => void names.find(path, "chmod"),
     chownSync: (path: PathLike) => void names.find(path, "chown"),
+    lchownSync: (path: PathLike) => void names.find(path, "lchown"),
     utimesSync: (path: PathLike) => void names.find(path, "utime"),
+    lutimesSync: (path: PathLike) => void names.find(path, "lutime"),
   };
 }
 

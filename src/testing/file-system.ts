@@ -35,8 +35,10 @@ export type SimulatedFileSystem = Pick<
   | "chown"
   | "constants"
   | "copyFile"
+  | "lchown"
   | "link"
   | "lstat"
+  | "lutimes"
   | "mkdir"
   | "mkdtemp"
   | "open"
@@ -113,7 +115,9 @@ function ofNames(disk: SimulatedDisk, calls: WholeCalls) {
     realpath: async (path: PathLike) => names.realpath(path),
     chmod: async (path: PathLike) => void names.find(path, "chmod"),
     chown: async (path: PathLike) => void names.find(path, "chown"),
+    lchown: async (path: PathLike) => void names.find(path, "lchown"),
     utimes: async (path: PathLike) => void names.find(path, "utime"),
+    lutimes: async (path: PathLike) => void names.find(path, "lutime"),
   };
 }
 

@@ -282,6 +282,9 @@ export function describeNames(subject: string, make: () => Subject | Promise<Sub
       await fs.chmod(at("file"), 0o644);
       await fs.chown(at("file"), stats.uid, stats.gid);
       await fs.utimes(at("file"), 0, 0);
+      // Programs that copy and unpack use these also where there are no links.
+      await fs.lchown(at("file"), stats.uid, stats.gid);
+      await fs.lutimes(at("file"), 0, 0);
       const file = await fs.open(at("file"), "r+");
       await file.chmod(0o644);
       await file.chown(stats.uid, stats.gid);
@@ -289,6 +292,8 @@ export function describeNames(subject: string, make: () => Subject | Promise<Sub
       await file.close();
       await expectRefusal(fs.chmod(at("x"), 0o644), "ENOENT", "chmod", at("x"));
       await expectRefusal(fs.utimes(at("x"), 0, 0), "ENOENT", "utime", at("x"));
+      await expectRefusal(fs.lchown(at("x"), 0, 0), "ENOENT", "lchown", at("x"));
+      await expectRefusal(fs.lutimes(at("x"), 0, 0), "ENOENT", "lutime", at("x"));
     });
   });
 }

@@ -11,8 +11,8 @@ type Call = (...given: unknown[]) => unknown;
 type Calls = Readonly<Record<string, Call>>;
 
 const byPath =
-  "access appendFile chmod chown copyFile link lstat mkdir mkdtemp readFile readdir realpath " +
-  "rename rm rmdir stat truncate unlink utimes writeFile";
+  "access appendFile chmod chown copyFile lchown link lstat lutimes mkdir mkdtemp readFile " +
+  "readdir realpath rename rm rmdir stat truncate unlink utimes writeFile";
 
 /** `how`: of which calls. */
 export function promised(
