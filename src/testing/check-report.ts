@@ -78,6 +78,8 @@ function storyOf(violation: Violation): string[] {
   const said = smallestMessage === message ? "" : `: ${indented(smallestMessage)}`;
   if (smallestVector !== vector || said) lines.push(`  smallest vector ${smallestVector}${said}`);
   if (smallestSteps.length > 0) lines.push(`  steps: [${smallestSteps.map(textOfStep).join(",")}]`);
+  const check = smallestSteps.length > 0 ? "{ ...check, steps }" : "check";
+  lines.push(`  replay: await replayCrash(${check}, "${smallestVector}")`);
   return [...lines, ...trace.map((line) => `    ${line}`)];
 }
 

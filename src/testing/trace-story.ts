@@ -35,7 +35,8 @@ export function storyOf(
   for (const entry of told.slice(untold)) {
     const fate = fates.get(entry.index);
     lines.push(...linesOfStrikes(entry.index));
-    lines.push(lineOf(entry) + (fate ? `  [${fate.join(", ")}]` : ""));
+    const returned = returnOf(entry, vector.cut);
+    lines.push(lineOf(entry) + returned + (fate ? `  [${fate.join(", ")}]` : ""));
   }
   return [...lines, ...linesOfStrikes(told.length), "the power goes"];
 }
@@ -44,6 +45,12 @@ function lineOf({ index, operation }: TraceEntry): string {
   const text =
     operation.kind === "mark" ? `mark ${textOf(operation.value)}` : textOfCall(operation);
   return `${String(index).padStart(4)} ${text}`;
+}
+
+/** Of a call that others overtook: what it did was not certain to them, flushed or not. */
+function returnOf({ index, doneAt }: TraceEntry, cut: number): string {
+  if (doneAt === index + 1) return "";
+  return doneAt < cut ? `  (returned after ${doneAt - 1})` : "  (has not returned)";
 }
 
 function textOfCall({ kind, path, to, offset, length }: Operation): string {

@@ -61,6 +61,24 @@ describe("the story of a trace", () => {
     ]);
   });
 
+  // A flush stood before a mark, and what it should have covered was lost: why, was not said.
+  it("tells which calls were not waited for", () => {
+    const made = new HandMade();
+    const write = made.late(made.write(1, "x", 0));
+    const flush = made.late(made.flush(1));
+    made.done(write);
+    made.mark("acknowledged");
+    made.done(flush);
+    made.mark("more");
+    expect(story(made, "3!")).toEqual([
+      "   0 write file 1 bytes at 0  (returned after 1)  [data lost]",
+      "   1 flush file  (has not returned)",
+      "   2 mark acknowledged",
+      "the power goes",
+    ]);
+    expect(story(made, "4!")[1]).toBe("   1 flush file  (returned after 2)");
+  });
+
   it("tells where a fault struck, also one that left no entry", () => {
     const made = new HandMade();
     made.create(ROOT, "a", 1);
@@ -160,6 +178,7 @@ describe("a report for people", () => {
       "  seed 7, vector 3/1",
       "  smallest vector 2/1: third",
       "  fourth",
+      '  replay: await replayCrash(check, "2/1")',
       "    the power goes",
     ]);
   });
@@ -175,6 +194,7 @@ violation (prefix: all of it reached the medium, or nothing did)
   0 is there, allowed is 1
   seed 1, vector 6!
   steps: [1]
+  replay: await replayCrash({ ...check, steps }, "6!")
        0 mark {"begun":1}
        1 create /new 0 bytes  [name lost]
        2 write /new 700 bytes at 0
