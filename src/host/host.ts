@@ -51,7 +51,8 @@ export class Host implements AsyncDisposable {
   readonly #closeParts: () => Promise<void>;
   #closed: Promise<void> | undefined;
 
-  /** @internal Hosts come from {@link Host.open}. */
+  // Not internal: without it the published types would allow `new Host()`.
+  /** Hosts come from {@link Host.open}. */
   constructor(parts: OpenedHost) {
     this.path = parts.path;
     this.uuid = parts.uuid;
