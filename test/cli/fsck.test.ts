@@ -123,6 +123,8 @@ describe("check", () => {
     ["--device", "d", "check"],
     ["--device", "d", "repair", "s"],
     ["repair", "s", "--to", ""],
+    // It was 2, "nothing worse than leaks": the value of the option was taken for the command.
+    ["--device", "d", "check", "s", "--fast"],
   ])("16: %s %s %s %s %s", async (...args) => {
     expect((await run(args)).code).toBe(16);
   });
