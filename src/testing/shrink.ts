@@ -13,7 +13,9 @@ import { violationOf } from "./replay-case.ts";
 
 /** Recoveries that shrinking one violation may cost. */
 const MOST_ATTEMPTS = 5000;
-/** Of these, for the search of another violation in a workload of fewer steps. */
+/** Of these, for the search of fewer steps: the rest is left for an earlier crash. */
+const ATTEMPTS_FOR_STEPS = 4500;
+/** Of those, for the search of another violation without one of the steps. */
 const ATTEMPTS_PER_STEP = 500;
 
 export interface Smallest<Step> {
@@ -31,10 +33,11 @@ export async function shrink<Observed, Step>(
   model: Partial<CrashModel>,
   found: Smallest<Step>,
 ): Promise<Smallest<Step>> {
-  const budget = { left: MOST_ATTEMPTS };
+  const forSteps = { left: ATTEMPTS_FOR_STEPS };
   let smallest = found;
   // A fault is named by the number of its operation, which fewer steps would change.
-  if (!found.crashCase.plan) smallest = await fewerSteps(check, model, smallest, budget);
+  if (!found.crashCase.plan) smallest = await fewerSteps(check, model, smallest, forSteps);
+  const budget = { left: MOST_ATTEMPTS - ATTEMPTS_FOR_STEPS + Math.max(forSteps.left, 0) };
   smallest = await fewerRecoveries(check, smallest, budget);
   smallest = await earlierCrash(check, smallest, budget);
   return lessLost(check, smallest, budget);
