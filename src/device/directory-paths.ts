@@ -18,9 +18,12 @@ async function realPathOf(path: string): Promise<string> {
   }
 }
 
-/** Removes everything in a directory, but not the directory. */
-export async function removeEntries(path: string): Promise<void> {
+/** Removes what is in a directory, but for the names that are to be kept. */
+export async function removeEntries(
+  path: string,
+  kept: ReadonlySet<string> = new Set(),
+): Promise<void> {
   for (const name of await readdir(path)) {
-    await rm(join(path, name), { recursive: true, force: true });
+    if (!kept.has(name)) await rm(join(path, name), { recursive: true, force: true });
   }
 }

@@ -58,8 +58,8 @@ export interface StoreAccess {
     name: EnvironmentName,
     options?: { signal?: AbortSignal | undefined; twin?: Image | undefined },
   ): Promise<EnvironmentReading>;
-  /** Removes all that is in the directory, which was empty before we came. */
-  clear?(): Promise<void>;
+  /** Removes all that is in the directory, but for the names that were there before we came. */
+  clear?(kept?: ReadonlySet<string>): Promise<void>;
   /** Makes an environment of a store anew; what is there is taken away. */
   makeEnvironment(name: EnvironmentName, storeId: Uint8Array): Promise<Environment>;
   /** All of an environment as bytes, to be put back as it was; nothing when there is none. */
@@ -85,7 +85,7 @@ export function storeAccess(path: string, options: AccessOptions = {}): StoreAcc
     directory,
     ...(device === undefined ? {} : dataDevice(device)),
     symbolicLinks: () => linksIn(directory, device !== undefined),
-    clear: () => removeEntries(directory.path),
+    clear: (kept) => removeEntries(directory.path, kept),
     readEnvironment: (name, given = {}) => readLmdb(join(checkpoint.path, name), given),
     async makeEnvironment(name, storeId) {
       const { lmdbEnvironments } = await import("../checkpoint/lmdb-environment.ts");

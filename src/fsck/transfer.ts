@@ -82,12 +82,17 @@ export async function restoreStore(access: StoreAccess, restored: Restored): Pro
   }
   await directory.ensure();
   const lock = await directory.lock(LOCK, "exclusive");
+  const before = new Set(await directory.list());
   try {
     const device = await openData(access, superblock);
     await device.close();
     const state = { image, lsn, checksum: 0, epoch: 0, sequence: 0 };
     await writeSuperblock(directory, UNFINISHED, superblock);
     await finishStore(access, superblock, state);
+  } catch (error) {
+    // What is half done is of no use, and would only keep the next attempt away.
+    await access.clear?.(before).catch(() => undefined);
+    throw error;
   } finally {
     await lock.release();
   }

@@ -2,15 +2,27 @@
  * Where a repair writes: never into the store that it reads, and what it could not finish is not
  * left in the way of the next attempt. And arguments that make no sense.
  */
-import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import {
+  copyFile,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  symlink,
+  writeFile,
+} from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Readable } from "node:stream";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { BlockspaceError } from "../../src/base/errors.ts";
 import { repairLines } from "../../src/cli/commands/repair.ts";
 import { check } from "../../src/fsck/check.ts";
 import { repair, repairStore } from "../../src/fsck/repair.ts";
+import { readDump } from "../../src/fsck/restore.ts";
 import { storeAccess } from "../../src/fsck/store-access.ts";
+import { dumpStore, restoreStore } from "../../src/fsck/transfer.ts";
 import { Host } from "../../src/index.ts";
 import type { FsckStore } from "./support/fsck-store.ts";
 import { sampleStore } from "./support/sample-store.ts";
@@ -74,6 +86,22 @@ it("a copy that is cancelled leaves nothing in its target", async () => {
   const report = await repairStore(storeAccess(store), target, { signal });
   expect(report).toMatchObject({ exitCode: 4 | 32, failure: { code: "ECANCELED" } });
   expect(await readdir(to)).toEqual([]);
+});
+
+// On a full disk it left a checkpoint and a journal, which the next attempt refused to touch.
+it("a restore that fails leaves nothing but the data that was there", async () => {
+  const [sound, to] = [join(scratch, "sound"), join(scratch, "new")];
+  await (await Host.open(sound, { create: true, capacity: 2 ** 26 })).close();
+  const lines = Array.from(await dumpStore(storeAccess(sound)), (line) => JSON.stringify(line));
+  const restored = await readDump(Readable.from(lines));
+  await mkdir(to);
+  await copyFile(join(sound, "data"), join(to, "data"));
+  const full = new BlockspaceError("EIO", "no space is left");
+  const target = { ...storeAccess(to), makeEnvironment: () => Promise.reject(full) };
+  await expect(restoreStore(target, restored)).rejects.toThrow("no space is left");
+  expect(await readdir(to)).toEqual(["data", "lock"]);
+  await restoreStore(storeAccess(to), await readDump(Readable.from(lines)));
+  expect((await check(to, { data: true })).exitCode).toBe(0);
 });
 
 it("a new store that could not be checked to the end is not called sound", async () => {
