@@ -225,7 +225,13 @@ describe("repair", () => {
   });
 
   it("0: nothing to do", async () => {
-    expect((await run(["repair", await store(), "--in-place"])).code).toBe(0);
+    const place = await store();
+    // A new store that nobody made is not to be looked for.
+    for (const how of [["--in-place"], ["--to", path("new")]]) {
+      const { code, stdout } = await run(["repair", place, ...how]);
+      expect(code).toBe(0);
+      expect(stdout).toMatch(/\nnothing was written: there is nothing to repair\n$/);
+    }
   });
 
   it("1: leaks, when only they are wanted", async () => {

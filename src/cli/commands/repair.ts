@@ -128,6 +128,8 @@ export function repairLines(report: RepairReport): string[] {
     lines.push(`${corrected} findings corrected, ${uncorrected} left; ${target} is ${sound}${but}`);
   } else if (report.before.findings.length > 0) {
     lines.push(`nothing was written: ${uncorrected} findings are left`);
+  } else if (corrected === 0 && report.failure === undefined) {
+    lines.push("nothing was written: there is nothing to repair");
   }
   return lines;
 }
