@@ -21,7 +21,7 @@ export async function withHost<T>(
   work: (host: StoreAccess) => Promise<T>,
 ): Promise<T> {
   const { ServedStore } = await import("./control/served-store.ts");
-  const served = await ServedStore.open(store);
+  const served = await ServedStore.open(store, { signal: session.signal });
   if (!served) return withOwnHost(session, store, options, work);
   session.detail("the store is being served; going through the server");
   return closeAfter(session, served, work);

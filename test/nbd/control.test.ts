@@ -2,7 +2,7 @@
 import { once } from "node:events";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { readFile, stat } from "node:fs/promises";
-import { connect, createServer } from "node:net";
+import { connect, createServer, type Socket } from "node:net";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import {
   blockspace,
@@ -228,6 +228,21 @@ describe("a store that is being served", () => {
     expect(says).toMatch(/ENOTSUP: .* served by version 0\.0\.9 .* this command is of version \d/);
     expect(asked).toEqual(["state"]);
     other.close();
+  });
+
+  it("by a server that does not answer is not waited for after a Ctrl-C", async () => {
+    const store = at("store");
+    mkdirSync(store);
+    const silent = createServer();
+    await once(silent.listen(`${store}/control.sock`), "listening");
+    const asked = once(silent, "connection") as Promise<[Socket]>;
+    const listing = start(["list", store]);
+    const [socket] = await asked;
+    await once(socket, "data");
+    listing.child.kill("SIGINT");
+    const { code, stderr } = await listing.ends();
+    expect({ code, stderr }).toEqual({ code: 130, stderr: "blockspace: interrupted by SIGINT\n" });
+    silent.close();
   });
 
   it("that was killed leaves sockets behind which nobody minds", async () => {

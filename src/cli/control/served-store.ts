@@ -59,8 +59,8 @@ export class ServedStore implements StoreAccess {
     });
   }
 
-  /** Nothing when nobody serves the store in that directory. */
-  static async open(store: string): Promise<ServedStore | undefined> {
+  /** Nothing when nobody serves the store in that directory; a server may not answer at all. */
+  static async open(store: string, options: WaitOptions = {}): Promise<ServedStore | undefined> {
     const socket = connect({ path: join(store, CONTROL_SOCKET) });
     try {
       await once(socket, "connect");
@@ -69,7 +69,7 @@ export class ServedStore implements StoreAccess {
     }
     const served = new ServedStore(socket);
     try {
-      await served.#refresh();
+      await untilAborted(served.#refresh(), options);
       served.#checkVersion();
       return served;
     } catch (error) {
