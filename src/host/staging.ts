@@ -23,8 +23,9 @@ import type { Planner } from "./planner.ts";
 export type CommitMode = "cow" | "unwritten";
 
 interface StagedBlock {
-  /** Where it is kept, and under which number. */
+  /** Where it is kept, and under which numbers. */
   readonly among: StagedBlocks;
+  readonly subvolume: number;
   readonly vblock: number;
   cookie: Cookie;
   mode: CommitMode;
@@ -80,12 +81,14 @@ export class Staging {
     while (end < most && !staged.has(end)) end++;
     const piece = firstPiece(this.#engine.state, entry.root, from, end);
     const inPlace = this.#inPlaceBlocks(piece);
+    const subvolume = entry.id;
     if (inPlace > 0 && piece.pblock !== null) {
-      this.#stage(staged, from, piece.pblock, inPlace, { cookie, mode: "unwritten" });
+      const facts = { subvolume, cookie, mode: "unwritten" } as const;
+      this.#stage(staged, from, piece.pblock, inPlace, facts);
     } else {
       const run = this.#take(cookie, piece.inPlace ? 1 : piece.count);
-      const { shared } = piece;
-      this.#stage(staged, from, run.pblock, run.count, { cookie, mode: "cow", shared });
+      const facts = { subvolume, cookie, mode: "cow", shared: piece.shared } as const;
+      this.#stage(staged, from, run.pblock, run.count, facts);
     }
     return this.#iomapOfStaged(entry, staged, from, to, true);
   }
@@ -262,7 +265,7 @@ export class Staging {
     vblock: number,
     pblock: number,
     count: number,
-    facts: { cookie: Cookie; mode: CommitMode; shared?: boolean },
+    facts: { subvolume: number; cookie: Cookie; mode: CommitMode; shared?: boolean },
   ): void {
     for (let i = 0; i < count; i++) {
       this.#keep({
@@ -281,12 +284,13 @@ export class Staging {
 
   /** The block is staged, in the place of another that was, if one was. */
   #keep(block: StagedBlock): void {
-    const { among, vblock, cookie } = block;
+    const { among, subvolume, vblock, cookie } = block;
     const own = this.#cookies.get(cookie)!;
     const former = among.get(vblock);
     if (former) own.delete(former);
     own.add(block);
     among.set(vblock, block);
+    this.#subvolumes.set(subvolume, among);
   }
 
   /** The block is staged no longer; a new one that went into no map is free again. */
@@ -294,6 +298,7 @@ export class Staging {
     const block = staged.get(vblock);
     if (!block) return;
     staged.delete(vblock);
+    if (staged.size === 0) this.#subvolumes.delete(block.subvolume);
     this.#cookies.get(block.cookie)?.delete(block);
     if (block.mode === "unwritten") this.#engine.pinned.delete(block.pblock);
     else this.#engine.allocator.unhold({ pblock: block.pblock, count: 1 });
@@ -367,9 +372,7 @@ export class Staging {
   }
 
   #blocksOf(subvolume: number): StagedBlocks {
-    const blocks = this.#subvolumes.get(subvolume) ?? new Map<number, StagedBlock>();
-    this.#subvolumes.set(subvolume, blocks);
-    return blocks;
+    return this.#subvolumes.get(subvolume) ?? new Map<number, StagedBlock>();
   }
 
   #checkCookie(cookie: Cookie): void {

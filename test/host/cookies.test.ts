@@ -1,4 +1,5 @@
 /** Decided points 1 to 3 of the public surface: cookies, and what is staged under them. */
+import { queryObjects } from "node:v8";
 import { describe, expect, it, vi } from "vitest";
 import { Cookie } from "../../src/space/cookie.ts";
 import type { Host } from "../../src/host/host.ts";
@@ -282,6 +283,33 @@ async function looks(work: () => unknown): Promise<number> {
     for (const spy of spies) spy.mockRestore();
   }
 }
+
+describe("what a host remembers of cookies", () => {
+  // An empty map for each subvolume that anything had ever been staged in.
+  it("is nothing when they were put and their subvolumes are gone", async () => {
+    const { host, disk } = await start();
+    const round = async (): Promise<void> => {
+      const volume = await host.create("volume", { size: 4 * B });
+      const cookie = await volume.reserve(3, B);
+      for (const i of [0, 1]) {
+        await volume.submit(await volume.allocate(cookie, i * B, B), blocks("x"));
+      }
+      await volume.commit(cookie, 0, B, "cow");
+      await host.delete("volume");
+      cookie.put();
+    };
+    const maps = async (): Promise<number> => {
+      for (let i = 0; i < 3; i++) await host.checkpoint();
+      return queryObjects(Map, { format: "count" });
+    };
+    await round();
+    const before = await maps();
+    for (let i = 0; i < 300; i++) await round();
+    expect((await maps()) - before).toBeLessThan(100);
+    await disk.write(0, blocks("alive"));
+    await host.close();
+  });
+});
 
 describe("what a call on cookies looks at", () => {
   // Each put and each discard came past all blocks that anybody had staged; a thousand puts of
