@@ -8,8 +8,9 @@
  * data, or whose data was written to its place before, has the data device flushed first.
  *
  * A small batch that one caller waits for is written in place where the disk is quick (`pace.ts`):
- * two ways between threads cost as much as the disk does. Where several wait, the event loop has
- * better things to do meanwhile.
+ * two ways between threads cost as much as the disk does. Where several wait, or somebody has read
+ * since the batch was begun, the event loop has better things to do meanwhile: one client that
+ * writes and flushes took a third of another one's reads.
  */
 import type { SlotRun } from "../base/block-memory.ts";
 import { KiB, MiB } from "../base/units.ts";
@@ -28,6 +29,8 @@ const FULL_BATCH_BYTES: number = MiB;
 interface Batch {
   firstLsn: number;
   commits: number;
+  /** Reads of the host when its first commit came. */
+  readsBefore: number;
   writer: ByteWriter;
   /** Data that its frame is to carry, in the order of the records; referred to. */
   data: SlotRun[];
@@ -54,6 +57,8 @@ export interface CommitterParts {
   blockSize: number;
   /** A small batch that one caller waits for may keep the event loop, where the disk is quick. */
   mayBlock: boolean;
+  /** Of the host: whether somebody reads meanwhile. */
+  counters: { readonly reads: number };
 }
 
 export class Committer {
@@ -122,6 +127,7 @@ export class Committer {
    */
   add(records: readonly JournalRecord[], data: readonly SlotRun[], direct: boolean): void {
     const batch = this.#open;
+    if (batch.commits === 0) batch.readsBefore = this.#parts.counters.reads;
     writeCommit(batch.writer, records);
     batch.commits++;
     for (const run of data) batch.dataBlocks += run.count;
@@ -234,9 +240,10 @@ export class Committer {
   }
 
   #mayBlock(batch: Batch): boolean {
-    const { mayBlock, journal } = this.#parts;
+    const { mayBlock, counters, journal } = this.#parts;
     const waiting = Math.max(batch.waiting, batch.isExpected ? 1 : 0);
-    return mayBlock && waiting === 1 && !batch.direct && journal.isQuick;
+    const isAlone = waiting === 1 && batch.readsBefore === counters.reads;
+    return mayBlock && isAlone && !batch.direct && journal.isQuick;
   }
 
   #keepData(batch: Batch, run: SlotRun): void {
@@ -292,6 +299,7 @@ function newBatch(firstLsn: number, writer: ByteWriter = new ByteWriter()): Batc
   return {
     firstLsn,
     commits: 0,
+    readsBefore: 0,
     writer,
     data: [],
     dataBlocks: 0,

@@ -112,7 +112,8 @@ export class Engine {
     const { pending, health } = this;
     const { blockSize } = state.geometry;
     const mayBlock = parts.blockingCommits;
-    this.committer = new Committer({ journal, pending, health, blockSize, mayBlock }, state.lsn);
+    const forCommits = { journal, pending, health, blockSize, mayBlock, counters: this.counters };
+    this.committer = new Committer(forCommits, state.lsn);
     this.releaser = new Releaser(this);
     const { committer, releaser } = this;
     const shared = { ...parts, committer, pending, health, releaser };

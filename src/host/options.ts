@@ -40,8 +40,8 @@ export interface OpenHostOptions {
   maxDirty?: number;
   /**
    * A commit of at most 128 KiB that one caller waits for keeps the event loop until it is durable,
-   * while the disk answers within a millisecond on average. The quicker the disk, the more that
-   * saves: up to a third of the time of going by way of another thread. True unless given.
+   * while nobody reads and the disk answers within a millisecond on average. The quicker the disk,
+   * the more that saves: up to a third of the time by way of another thread. True unless given.
    */
   blockingCommits?: boolean;
 }

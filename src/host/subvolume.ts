@@ -201,8 +201,8 @@ export class Subvolume implements BlockSpace {
 
   /**
    * Allocates every hole in the range, rounded out to whole blocks, so that the first write there
-   * cannot fail for want of space. What is allocated reads as zeroes. It is one commit, however long
-   * the range: each GiB keeps the event loop for some 80 ms, and 5 MiB of memory until the next
+   * cannot fail for want of space. What is allocated reads as zeroes. It is one commit, whatever
+   * the length: each GiB keeps the event loop for some 80 ms, and 5 MiB of memory until the next
    * checkpoint; much space is best allocated in pieces of some GiB.
    */
   async preallocate(offset: number, length: number, options: WaitOptions = {}): Promise<void> {

@@ -1,6 +1,6 @@
 /**
  * A commit that is written in place keeps the event loop: only where the disk is quick, only for
- * one caller who waits, and never so that the loop does not turn between two of them.
+ * one caller who waits while nobody reads, and never so that the loop does not turn between two.
  */
 import fs from "node:fs";
 import { join } from "node:path";
@@ -89,6 +89,23 @@ describe("a commit in place", () => {
     for (let i = 0; i < 3; i++) await nextTurn();
     expect(writeNow.mock.results.map(({ value }) => value as boolean)).toEqual([true]);
     await disk.flush();
+    expect(writeNow).toHaveBeenCalledTimes(1);
+    await host.close();
+  });
+
+  // One client that wrote and flushed took a third of another one's reads.
+  it("is not for a host that is read from meanwhile", async () => {
+    const { host, disk, writeNow, commit } = await open();
+    for (let i = 0; i < UNTIL_BELIEVED; i++) await commit(i);
+    writeNow.mockClear();
+    for (let i = 0; i < 5; i++) {
+      await disk.write(i * B, blocks("shared", B / 512));
+      await disk.read(0, B);
+      await disk.flush();
+    }
+    expect(writeNow).not.toHaveBeenCalled();
+    await disk.read(0, B);
+    await commit(0);
     expect(writeNow).toHaveBeenCalledTimes(1);
     await host.close();
   });
