@@ -36,9 +36,6 @@ export interface ByteRange {
   length: number;
 }
 
-/** A turn of a long count; who waits for the event loop does not notice. */
-const TURN_MS = 5;
-
 export class Host implements AsyncDisposable {
   /** The directory of the store. */
   readonly path: string;
@@ -119,11 +116,11 @@ export class Host implements AsyncDisposable {
 
   /**
    * @internal As {@link usage}, for who serves others meanwhile: each call of what is returned
-   * counts on for some milliseconds, and the last one has the result.
+   * counts on for `turnMs` milliseconds, and the last one has the result.
    */
-  usageInTurns(): () => Map<string, Usage> | undefined {
+  usageInTurns(turnMs: number): () => Map<string, Usage> | undefined {
     let began = 0;
-    const count = new UsageCount(this.#engine.state, () => performance.now() - began > TURN_MS);
+    const count = new UsageCount(this.#engine.state, () => performance.now() - began > turnMs);
     return () => {
       this.#engine.checkOpen();
       began = performance.now();

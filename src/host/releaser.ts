@@ -72,9 +72,9 @@ export class Releaser {
     const { warm } = this.#parts.allocator;
     // One by one: who closes the host meanwhile finds those that are left.
     for (let left = warm.size; left > 0; left--) {
-      for (const segment of warm.shrinkTo(warm.size - 1)) {
-        await this.#punch(this.#holesIn(segment, []));
-      }
+      const [segment] = warm.shrinkTo(warm.size - 1);
+      if (segment === undefined) return;
+      await this.#punch(this.#holesIn(segment, []));
     }
   }
 

@@ -23,8 +23,7 @@ import type { Planner } from "./planner.ts";
 export type CommitMode = "cow" | "unwritten";
 
 interface StagedBlock {
-  /** Where it is kept, and under which numbers. */
-  readonly among: StagedBlocks;
+  /** Under which numbers it is kept. */
   readonly subvolume: number;
   readonly vblock: number;
   cookie: Cookie;
@@ -74,23 +73,21 @@ export class Staging {
     const staged = this.#blocksOf(entry.id);
     const first = staged.get(from);
     if (first && first.cookie !== cookie) throw this.#busy(entry, from);
-    if (first) return this.#again(entry, staged, from, to);
+    if (first) return this.#again(entry, from, to);
     // No run is longer than a segment, and a range may have a thousand million blocks.
     const most = Math.min(to, from + this.#engine.state.geometry.segmentBlocks);
     let end = from + 1;
     while (end < most && !staged.has(end)) end++;
     const piece = firstPiece(this.#engine.state, entry.root, from, end);
     const inPlace = this.#inPlaceBlocks(piece);
-    const subvolume = entry.id;
+    const facts = { subvolume: entry.id, cookie };
     if (inPlace > 0 && piece.pblock !== null) {
-      const facts = { subvolume, cookie, mode: "unwritten" } as const;
-      this.#stage(staged, from, piece.pblock, inPlace, facts);
+      this.#stage(from, piece.pblock, inPlace, { ...facts, mode: "unwritten" });
     } else {
       const run = this.#take(cookie, piece.inPlace ? 1 : piece.count);
-      const facts = { subvolume, cookie, mode: "cow", shared: piece.shared } as const;
-      this.#stage(staged, from, run.pblock, run.count, facts);
+      this.#stage(from, run.pblock, run.count, { ...facts, mode: "cow", shared: piece.shared });
     }
-    return this.#iomapOfStaged(entry, staged, from, to, true);
+    return this.#iomapOfStaged(entry, from, to, true);
   }
 
   /**
@@ -171,7 +168,10 @@ export class Staging {
       planner.add({ type: "record", record, submitted: true });
     }
     planner.afterwards(() => {
-      for (let vblock = from; vblock < to; vblock++) this.#drop(staged, vblock);
+      for (let vblock = from; vblock < to; vblock++) {
+        const block = staged.get(vblock);
+        if (block) this.#drop(block);
+      }
     });
   }
 
@@ -261,7 +261,6 @@ export class Staging {
   }
 
   #stage(
-    staged: StagedBlocks,
     vblock: number,
     pblock: number,
     count: number,
@@ -271,7 +270,6 @@ export class Staging {
       this.#keep({
         shared: false,
         ...facts,
-        among: staged,
         vblock: vblock + i,
         pblock: pblock + i,
         checksum: undefined,
@@ -284,20 +282,19 @@ export class Staging {
 
   /** The block is staged, in the place of another that was, if one was. */
   #keep(block: StagedBlock): void {
-    const { among, subvolume, vblock, cookie } = block;
+    const { subvolume, vblock, cookie } = block;
+    const staged = this.#blocksOf(subvolume);
     const own = this.#cookies.get(cookie)!;
-    const former = among.get(vblock);
+    const former = staged.get(vblock);
     if (former) own.delete(former);
     own.add(block);
-    among.set(vblock, block);
-    this.#subvolumes.set(subvolume, among);
+    this.#subvolumes.set(subvolume, staged.set(vblock, block));
   }
 
   /** The block is staged no longer; a new one that went into no map is free again. */
-  #drop(staged: StagedBlocks, vblock: number): void {
-    const block = staged.get(vblock);
-    if (!block) return;
-    staged.delete(vblock);
+  #drop(block: StagedBlock): void {
+    const staged = this.#blocksOf(block.subvolume);
+    staged.delete(block.vblock);
     if (staged.size === 0) this.#subvolumes.delete(block.subvolume);
     this.#cookies.get(block.cookie)?.delete(block);
     if (block.mode === "unwritten") this.#engine.pinned.delete(block.pblock);
@@ -305,7 +302,8 @@ export class Staging {
   }
 
   /** What the cookie has staged already; new blocks whose range was discarded may be used again. */
-  #again(entry: SubvolumeEntry, staged: StagedBlocks, from: number, to: number): Iomap {
+  #again(entry: SubvolumeEntry, from: number, to: number): Iomap {
+    const staged = this.#blocksOf(entry.id);
     const { mode, stale } = staged.get(from)!;
     if (stale && mode === "unwritten") {
       throw new BlockspaceError("ESTALE", "the preallocated range was discarded; put the cookie", {
@@ -313,7 +311,7 @@ export class Staging {
         offset: from * this.#engine.state.geometry.blockSize,
       });
     }
-    const iomap = this.#iomapOfStaged(entry, staged, from, to, false);
+    const iomap = this.#iomapOfStaged(entry, from, to, false);
     const count = iomap.length / this.#engine.state.geometry.blockSize;
     for (let i = 0; stale && i < count; i++) {
       this.#keep({ ...staged.get(from + i)!, stale: false, checksum: undefined });
@@ -321,14 +319,9 @@ export class Staging {
     return iomap;
   }
 
-  #iomapOfStaged(
-    entry: SubvolumeEntry,
-    staged: StagedBlocks,
-    from: number,
-    to: number,
-    fresh: boolean,
-  ): Iomap {
+  #iomapOfStaged(entry: SubvolumeEntry, from: number, to: number, fresh: boolean): Iomap {
     const { geometry } = this.#engine.state;
+    const staged = this.#blocksOf(entry.id);
     const first = staged.get(from)!;
     let end = from + 1;
     for (; end < to; end++) {
@@ -352,7 +345,7 @@ export class Staging {
     this.#engine.ledger.reserved -= cookie.remaining;
     cookie.remaining = 0;
     const free = (): void => {
-      for (const { among, vblock } of this.#cookies.get(cookie) ?? []) this.#drop(among, vblock);
+      for (const block of this.#cookies.get(cookie) ?? []) this.#drop(block);
       this.#cookies.delete(cookie);
     };
     const writes = this.#writes.get(cookie);

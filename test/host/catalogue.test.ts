@@ -119,7 +119,7 @@ describe("usage", () => {
     let nowMs = 0;
     const clock = vi.spyOn(performance, "now").mockImplementation(() => (nowMs += 10));
     onTestFinished(() => clock.mockRestore());
-    const turn = host.usageInTurns();
+    const turn = host.usageInTurns(5);
     expect(turn()).toBeUndefined();
     await host.clone("snap", "late");
     let usage: ReturnType<typeof turn>;

@@ -13,7 +13,7 @@ const isJournal = ({ path }: Operation): boolean => path.includes("/journal");
 describe("a host that has failed and is closed", () => {
   // A failure elsewhere did not keep a batch from going on: header and frame were written when the
   // lock had been given back, perhaps while the next host was reading the journal.
-  it("writes nothing more to a store that is another's", async () => {
+  it("I8: writes nothing more to a store that is another's", async () => {
     const disk = new SimulatedDisk();
     const host = await openSimulatedHost(disk, { create: true, blockSize: B, capacity: 2 ** 20 });
     const volume = await host.create("volume", { size: 64 * B });

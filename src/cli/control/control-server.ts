@@ -20,9 +20,10 @@ import {
   send,
 } from "./messages.ts";
 
-/** Extents or ranges in one answer, and how long it looks for them: clients wait meanwhile. */
+/** Extents or ranges in one answer. */
 const MOST_ITEMS = 4096;
-const MOST_MS = 5;
+/** How long it looks for them, or counts, at a time: clients wait meanwhile. */
+const TURN_MS = 5;
 
 type Calls = Readonly<Record<string, (host: Host, ...args: never[]) => unknown>>;
 
@@ -139,7 +140,7 @@ async function valueOf(
 
 /** With the state of the same moment: each names what the other does. */
 async function usageOf(service: Service): Promise<object> {
-  const count = service.host.usageInTurns();
+  const count = service.host.usageInTurns(TURN_MS);
   for (;;) {
     const usage = count();
     if (usage) return { usage: [...usage], state: stateOf(service) };
@@ -166,7 +167,7 @@ function part<T>(series: Iterable<T>, endOf: (item: T) => number): Part<T> {
   const began = performance.now();
   for (const item of series) {
     items.push(item);
-    const isEnough = items.length === MOST_ITEMS || performance.now() - began > MOST_MS;
+    const isEnough = items.length === MOST_ITEMS || performance.now() - began > TURN_MS;
     if (isEnough) return { items, next: endOf(item) };
   }
   return { items };
