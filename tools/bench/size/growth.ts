@@ -33,6 +33,9 @@ import {
   timedWait,
 } from "./sharer.ts";
 
+const TURN_MS = 100;
+const MOST_COPIES = 50;
+
 type PeerPlace = { path: string } | { missing: string };
 
 export async function measureGrowth(bench: Bench): Promise<Findings> {
@@ -98,9 +101,9 @@ async function measureAt(
     const options = { rounds, title: `size, snapshots of ${extents} extents`, place: directory };
     const dropped = new Map<Sharer, number[]>(all.map((sharer) => [sharer, []]));
     const take = await inTurn(all, options, async (sharer, round) => {
-      const cost = await sharer.take(round);
-      dropped.get(sharer)!.push(await sharer.drop(round));
-      return cost;
+      const copies = await takeAndDrop(sharer, round);
+      dropped.get(sharer)!.push(copies.drop);
+      return copies.take;
     });
     const drop = take.map((measured, i) => ({ ...measured, samples: dropped.get(all[i]!)! }));
     const diff = await measureDiff(host, extents, rounds);
@@ -113,6 +116,19 @@ async function measureAt(
   } finally {
     await host.close();
   }
+}
+
+/**
+ * One turn: copies until they have taken so long together, and no more than so many, then all of
+ * them dropped. Returns the mean of each. One copy alone would tell what the disk still had to do
+ * for whoever had the turn before.
+ */
+async function takeAndDrop(sharer: Sharer, round: number): Promise<{ take: number; drop: number }> {
+  let [copies, taken, dropped] = [0, 0, 0];
+  const first = round * MOST_COPIES;
+  while (taken < TURN_MS && copies < MOST_COPIES) taken += await sharer.take(first + copies++);
+  for (let i = 0; i < copies; i++) dropped += await sharer.drop(first + i);
+  return { take: taken / copies, drop: dropped / copies };
 }
 
 /** Changes a few blocks between two snapshots, and asks what differs. */
