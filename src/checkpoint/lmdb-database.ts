@@ -10,8 +10,8 @@
  * file that is no environment at all. It is therefore made under another name, flushed, and
  * renamed: a directory that is there holds a sound, if empty, environment, or is damaged. What a
  * look at the file can tell is checked here (`lmdb-pages.ts`), because lmdb takes the process down
- * with it. (So it may over damage further in; a file that there is reason to doubt belongs into a
- * child process.)
+ * with it. (So it may over what is damaged later, or in lists of free pages; a file that there is
+ * reason to doubt belongs into a child process.)
  *
  * **Reading only.** A reader of LMDB writes to `lock.mdb`, creating it if need be. To leave the
  * store as it is, the environment is opened through a symbolic link to its data file in a temporary

@@ -23,6 +23,8 @@ beforeAll(async () => {
   whole = join(scratch, "whole");
   const host = await Host.open(whole, { create: true, capacity: 2 ** 28, journalSize: 2 ** 20 });
   const disk = await host.create("disk", { size: 2 ** 26 });
+  // So many that the tree of values has a branch.
+  for (let i = 0; i < 150; i++) await host.create(`other ${i}`, { size: PAGE });
   for (let round = 0; round < 4; round++) {
     for (let i = 0; i < 200; i++) await disk.write(i * 40_960, Buffer.alloc(PAGE, round));
     await host.checkpoint();
@@ -52,7 +54,67 @@ async function replaced(environment: string, command: string, ...args: string[])
   execFileSync(command, [...args, join(environment, "data.mdb")]);
 }
 
+/** The pages of the tree of values that are in use; the first is its root. */
+function pagesInUse(bytes: Buffer): { branches: number[]; leaves: number[] } {
+  const transactions = [0, PAGE].map((page) => bytes.readBigUInt64LE(page + 152));
+  const newest = transactions[1]! > transactions[0]! ? PAGE : 0;
+  const branches: number[] = [];
+  const leaves: number[] = [];
+  const visit = (page: number, levels: number): void => {
+    (levels === 1 ? leaves : branches).push(page);
+    const at = page * PAGE;
+    for (let i = 0; levels > 1 && i < bytes.readUInt16LE(at + 20) / 2; i++) {
+      visit(bytes.readUInt32LE(at + 24 + bytes.readUInt16LE(at + 24 + 2 * i)), levels - 1);
+    }
+  };
+  visit(Number(bytes.readBigUInt64LE(newest + 136)), bytes.readUInt16LE(newest + 102));
+  return { branches, leaves };
+}
+
+/** Changes the bytes of one page of the tree. */
+function inPage(
+  kind: "branches" | "leaves",
+  hurt: (page: Buffer, file: Buffer) => unknown,
+): Damage {
+  return (path) =>
+    change(path, (bytes) => {
+      const at = pagesInUse(bytes)[kind][0]! * PAGE;
+      hurt(bytes.subarray(at, at + PAGE), bytes);
+      return bytes;
+    });
+}
+
+/** The first node of a page. */
+const nodeOf = (page: Buffer): Buffer => page.subarray(24 + page.readUInt16LE(24));
+
 const damages: Record<string, Damage> = {
+  "a leaf is zeroes": inPage("leaves", (page) => page.fill(0)),
+  "a leaf is noise": inPage("leaves", (page) => page.fill(0x5a)),
+  "a leaf is another one": inPage("leaves", (page, file) => {
+    const other = pagesInUse(file).leaves[1]! * PAGE;
+    page.set(file.subarray(other, other + PAGE));
+  }),
+  "a leaf is a branch": inPage("leaves", (page) => page.writeUInt16LE(1, 18)),
+  "a leaf has more nodes than room": inPage("leaves", (page) => page.writeUInt16LE(4080, 20)),
+  "a leaf has an odd number of bytes for its list": inPage("leaves", (page) => {
+    page.writeUInt16LE(page.readUInt16LE(20) + 1, 20);
+  }),
+  "a node begins in the list of places": inPage("leaves", (page) => page.writeUInt16LE(2, 24)),
+  "a node begins at the end of a page": inPage("leaves", (page) => page.writeUInt16LE(4070, 24)),
+  "a key is too long for its page": inPage("leaves", (page) => {
+    nodeOf(page).writeUInt16LE(4000, 6);
+  }),
+  "a value is too long for its page": inPage("leaves", (page) => {
+    nodeOf(page).writeUInt16LE(0, 4);
+    nodeOf(page).writeUInt32LE(2 ** 31, 0);
+  }),
+  "a value is a database of its own": inPage("leaves", (page) => nodeOf(page).writeUInt16LE(2, 4)),
+  "a branch has one child": inPage("branches", (page) => page.writeUInt16LE(2, 20)),
+  "a branch leads to a page that is not there": inPage("branches", (page) => {
+    nodeOf(page).writeUInt32LE(100_000, 0);
+  }),
+  "the tree has a level too many": meta(100, 0x0003_0000),
+
   "cut to three pages": (path) => truncate(join(path, "data.mdb"), 3 * PAGE),
   "cut in the middle of a page": (path) => truncate(join(path, "data.mdb"), 12 * PAGE + 51),
   "the first page is gone": (path) =>
