@@ -26,6 +26,19 @@ export function wordOf(call: SystemCall, index: number): string {
   return arg?.type === "word" ? arg.text : mistaken(call, index, "a word");
 }
 
+/** The same in a structure, such as `{flags=O_RDWR}`. */
+export function fieldOf(call: SystemCall, index: number, name: string): string {
+  const arg = call.args[index];
+  const field = arg?.type === "fields" ? arg.fields.get(name) : undefined;
+  return field?.type === "word" ? field.text : mistaken(call, index, `a structure with ${name}`);
+}
+
+/** All flags and other words, also those in structures. */
+export function wordsOf({ args }: SystemCall): string[] {
+  const all = args.flatMap((arg) => (arg.type === "fields" ? [...arg.fields.values()] : [arg]));
+  return all.flatMap((arg) => (arg.type === "word" ? [arg.text] : []));
+}
+
 /** The path of what a descriptor stands for. */
 export function openPathOf(call: SystemCall, index: number): string | undefined {
   const arg = call.args[index];
@@ -37,6 +50,12 @@ export function pathOf(call: SystemCall, index: number, base?: string): string {
   const arg = call.args[index];
   if (arg?.type !== "bytes" || !arg.whole) return mistaken(call, index, "a whole path");
   return resolve(base ?? "/", Buffer.from(arg.bytes).toString("utf8"));
+}
+
+/** The path stands for the descriptor beside it (`AT_EMPTY_PATH`). */
+export function isEmptyPath(call: SystemCall, index: number): boolean {
+  const arg = call.args[index];
+  return arg?.type === "bytes" && arg.bytes.length === 0;
 }
 
 /** The bytes of a buffer, or of the buffers of a list. */

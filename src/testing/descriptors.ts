@@ -7,7 +7,8 @@
  * directory, and the standard output of the program.
  */
 import type { FoundFile } from "./disk.ts";
-import type { Argument, SystemCall } from "./strace-log.ts";
+import { Inherited } from "./inherited.ts";
+import type { SystemCall } from "./strace-log.ts";
 
 export interface OpenFile {
   type: "file";
@@ -34,83 +35,69 @@ const STANDARD_OUTPUT = 1;
 export const WORKING_FOLDER: number = -100;
 
 export class Descriptors {
-  readonly #tables = new Map<number, Table>();
-  /** The thread that made each thread, and whether the two share their descriptors. */
-  readonly #origins = new Map<number, { parent: number; shared: boolean }>();
+  readonly #tables: Inherited<Table>;
 
-  readonly #workingFolder: string;
-
-  /** Looks for the births of threads ahead, since a child may act before its `clone` returns. */
   constructor(calls: readonly SystemCall[], workingFolder: string) {
-    this.#workingFolder = workingFolder;
-    for (const { thread, name, args, result } of calls) {
-      if (!isClone(name) || result === undefined || result <= 0) continue;
-      const shared = flagsOf(args).includes("CLONE_FILES");
-      this.#origins.set(result, { parent: thread, shared });
-    }
+    const first = (): Table => firstTable(workingFolder);
+    this.#tables = new Inherited(calls, { flag: "CLONE_FILES", first, copy: copyOf });
   }
 
   get(thread: number, number: number): Descriptor | undefined {
-    return this.#table(thread).get(number)?.descriptor;
+    return this.#tables.get(thread).get(number)?.descriptor;
   }
 
   open(thread: number, number: number, entry: Entry): void {
-    this.#table(thread).set(number, entry);
+    this.#tables.get(thread).set(number, entry);
   }
 
   close(thread: number, number: number): void {
-    this.#table(thread).delete(number);
+    this.#tables.get(thread).delete(number);
+  }
+
+  /** Those that are open of a range of numbers. */
+  openIn(thread: number, first: number, last: number): number[] {
+    const numbers = [...this.#tables.get(thread).keys()];
+    return numbers.filter((number) => number >= first && number <= last);
   }
 
   duplicate(thread: number, from: number, to: number, closesOnExec: boolean): void {
     if (from === to) return;
-    const table = this.#table(thread);
+    const table = this.#tables.get(thread);
     table.set(to, { descriptor: table.get(from)?.descriptor, closesOnExec });
+  }
+
+  setClosesOnExec(thread: number, number: number, closesOnExec: boolean): void {
+    const table = this.#tables.get(thread);
+    const entry = table.get(number);
+    // A copy of the table may have the same entry.
+    if (entry) table.set(number, { ...entry, closesOnExec });
   }
 
   /** A new program: some are closed, and none is shared any more. */
   execute(thread: number): void {
-    const kept = [...this.#table(thread)].filter(([, { closesOnExec }]) => !closesOnExec);
+    const kept = [...this.#tables.get(thread)].filter(([, { closesOnExec }]) => !closesOnExec);
     this.#tables.set(thread, new Map(kept));
   }
 
   /** A thread or a process is born: what its parent opens later is not in a copy. */
   begin(thread: number): void {
-    this.#table(thread);
+    this.#tables.get(thread);
   }
 
-  #table(thread: number): Table {
-    let table = this.#tables.get(thread);
-    if (!table) {
-      const origin = this.#origins.get(thread);
-      const parents = origin && this.#table(origin.parent);
-      if (parents) table = origin.shared ? parents : new Map(parents);
-      else table = this.#first();
-      this.#tables.set(thread, table);
-    }
-    return table;
-  }
-
-  #first(): Table {
-    const folder: Descriptor = { type: "folder", path: this.#workingFolder };
-    return new Map([
-      [STANDARD_OUTPUT, { descriptor: { type: "output" }, closesOnExec: false }],
-      [WORKING_FOLDER, { descriptor: folder, closesOnExec: false }],
-    ]);
+  /** A thread takes a table of its own. */
+  part(thread: number): void {
+    this.#tables.part(thread);
   }
 }
 
-/** Whether a call makes a thread or a process. */
-function isClone(name: string): boolean {
-  return name === "clone" || name === "clone3" || name === "fork" || name === "vfork";
+function firstTable(workingFolder: string): Table {
+  const folder: Descriptor = { type: "folder", path: workingFolder };
+  return new Map([
+    [STANDARD_OUTPUT, { descriptor: { type: "output" }, closesOnExec: false }],
+    [WORKING_FOLDER, { descriptor: folder, closesOnExec: false }],
+  ]);
 }
 
-function flagsOf(args: readonly Argument[]): string {
-  return args
-    .map((arg) => {
-      if (arg.type === "word") return arg.text;
-      const flags = arg.type === "fields" ? arg.fields.get("flags") : undefined;
-      return flags?.type === "word" ? flags.text : "";
-    })
-    .join(" ");
+function copyOf(table: Table): Table {
+  return new Map(table);
 }

@@ -2,6 +2,7 @@
  * The places at which a program is killed: the calls by which it changes its directory or speaks.
  */
 import { relative, resolve, sep } from "node:path";
+import { wordsOf } from "./call-arguments.ts";
 import type { SystemCall } from "./strace-log.ts";
 
 export interface KillPoint {
@@ -17,8 +18,8 @@ export interface KillPoint {
 
 /** Calls whose strings are names of files. */
 const nameCalls: readonly string[] = (
-  "open openat creat rename renameat renameat2 link linkat unlink unlinkat rmdir mkdir mkdirat " +
-  "symlink symlinkat truncate"
+  "open openat openat2 creat mknod mknodat rename renameat renameat2 link linkat unlink unlinkat " +
+  "rmdir mkdir mkdirat symlink symlinkat truncate"
 ).split(" ");
 
 const dataCalls: readonly string[] = (
@@ -80,6 +81,6 @@ function within(path: string, directory: string): boolean {
   return path === directory || path.startsWith(directory + sep);
 }
 
-function makesSomething({ args }: SystemCall): boolean {
-  return args.some((arg) => arg.type === "word" && /O_(?:CREAT|TRUNC)/.test(arg.text));
+function makesSomething(call: SystemCall): boolean {
+  return wordsOf(call).some((word) => /O_(?:CREAT|TRUNC)/.test(word));
 }

@@ -1,7 +1,7 @@
 /**
  * System calls that open, make, move and remove files and folders, as steps on the simulated disk.
  */
-import { numberOf, wordOf } from "./call-arguments.ts";
+import { isEmptyPath } from "./call-arguments.ts";
 import { unseen } from "./data-steps.ts";
 import type { SystemCall } from "./strace-log.ts";
 import type { TracedProgram } from "./traced-program.ts";
@@ -49,14 +49,6 @@ export function opened(program: TracedProgram, call: SystemCall, flags: string):
   program.descriptors.open(thread, result, { descriptor: { ...descriptor }, closesOnExec });
 }
 
-/** `dup`, `dup2`, `dup3` and what `fcntl` has of them. */
-export function duplicated(program: TracedProgram, call: SystemCall): void {
-  if (call.result === undefined || call.result < 0) return;
-  const flags = call.name === "dup3" ? wordOf(call, 2) : call.name === "fcntl" && wordOf(call, 1);
-  const closesOnExec = flags !== false && flags.includes("CLOEXEC");
-  program.descriptors.duplicate(call.thread, numberOf(call, 0), call.result, closesOnExec);
-}
-
 export function rename(
   program: TracedProgram,
   call: SystemCall,
@@ -73,8 +65,29 @@ export function link(
   from: string | undefined,
   to: string | undefined,
 ): void {
-  if (from !== undefined && to !== undefined) program.disk.link(from, to);
-  else unseen(program, call, to);
+  const isKnown = from !== undefined && program.disk.find(from) !== undefined;
+  if (isKnown && to !== undefined) program.disk.link(from, to);
+  // By a name outside it may be written to as well.
+  else unseen(program, call, to ?? from);
+}
+
+/** A file that has no name, or a name that nobody sees, gets one. */
+export function linkAt(program: TracedProgram, call: SystemCall): void {
+  const [from, to] = [program.path(call, 1, 0), program.path(call, 3, 2)];
+  if (isEmptyPath(call, 1)) unseen(program, call, to);
+  else link(program, call, from, to);
+}
+
+/** A regular file, or something that is neither file nor folder. */
+export function makeNode(
+  program: TracedProgram,
+  call: SystemCall,
+  path: string | undefined,
+  mode: string,
+): void {
+  if (path === undefined) return;
+  if (/S_IF(?!REG)/.test(mode)) unseen(program, call, path);
+  else program.disk.createFile(path);
 }
 
 export function remove(

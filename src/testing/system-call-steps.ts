@@ -2,20 +2,34 @@
  * What each system call does to the simulated disk and to the descriptors of its program, in two
  * steps: what it changes is issued when it is called; what it answers counts when it returns.
  */
-import { numberOf, openPathOf, wordOf } from "./call-arguments.ts";
+import { fieldOf, numberOf, openPathOf, wordOf } from "./call-arguments.ts";
 import {
   advance,
   allocate,
   copy,
   flush,
   flushAll,
+  flushFileSystem,
+  resize,
+  splice,
   unseen,
   unseenWrite,
   write,
+  writeWithFlags,
   writtenThrough,
 } from "./data-steps.ts";
-import { WORKING_FOLDER } from "./descriptors.ts";
-import { create, duplicated, link, makeFolder, opened, remove, rename } from "./name-steps.ts";
+import { closeRange, control, duplicated, enter } from "./descriptor-steps.ts";
+import { mapped, mayWrite, moved, madeWritable } from "./memory-steps.ts";
+import {
+  create,
+  link,
+  linkAt,
+  makeFolder,
+  makeNode,
+  opened,
+  remove,
+  rename,
+} from "./name-steps.ts";
 import type { SystemCall } from "./strace-log.ts";
 import type { TracedProgram } from "./traced-program.ts";
 
@@ -23,34 +37,26 @@ import type { TracedProgram } from "./traced-program.ts";
 type Step = (program: TracedProgram, call: SystemCall, calledAt: number) => void;
 
 /** Calls that tell only from where to read, or that something was done: no bytes are wanted. */
-export const rawCalls: readonly string[] = ["read", "readv", "io_submit"];
+export const rawCalls: readonly string[] = ["read", "readv", "preadv2", "io_submit"];
 
 /** What a call changes, if it has succeeded (or was never seen to end). */
 export const atStart: Readonly<Record<string, Step>> = {
   write: (program, call) => write(program, call),
   writev: (program, call) => write(program, call),
-  pwrite64: (program, call) => write(program, call, numberOf(call, 3)),
-  pwritev: (program, call) => write(program, call, numberOf(call, 3)),
-  pwritev2: (program, call) => {
-    const offset = numberOf(call, 3);
-    write(program, call, offset < 0 ? undefined : offset);
-  },
+  pwrite64: (program, call) => write(program, call, { offset: numberOf(call, 3) }),
+  pwritev: (program, call) => write(program, call, { offset: numberOf(call, 3) }),
+  pwritev2: writeWithFlags,
   open: (program, call) => create(program, call, program.path(call, 0), wordOf(call, 1)),
   creat: (program, call) => create(program, call, program.path(call, 0), "O_CREAT|O_TRUNC"),
   openat: (program, call) => create(program, call, program.path(call, 1, 0), wordOf(call, 2)),
+  openat2: (program, call) =>
+    create(program, call, program.path(call, 1, 0), fieldOf(call, 2, "flags")),
+  open_by_handle_at: (program, call) => create(program, call, undefined, wordOf(call, 2)),
   close: (program, call) => program.descriptors.close(call.thread, numberOf(call, 0)),
-  close_range: (program, call) => {
-    const last = Math.min(numberOf(call, 1), 2 ** 16);
-    for (let number = numberOf(call, 0); number <= last; number++) {
-      program.descriptors.close(call.thread, number);
-    }
-  },
-  ftruncate: (program, call) => {
-    const file = program.file(call);
-    if (file) program.disk.resize(file.file, numberOf(call, 1));
-  },
+  close_range: closeRange,
+  ftruncate: resize,
   truncate: (program, call) => {
-    const path = program.path(call, 0);
+    const path = program.inside(program.realPath(call, 0));
     if (path !== undefined) program.disk.resize(program.disk.file(path), numberOf(call, 1));
   },
   fallocate: allocate,
@@ -58,11 +64,10 @@ export const atStart: Readonly<Record<string, Step>> = {
   renameat: (program, call) => renameAt(program, call),
   renameat2: (program, call) => {
     if (wordOf(call, 4) === "0" || wordOf(call, 4) === "RENAME_NOREPLACE") renameAt(program, call);
-    else unseen(program, call, program.path(call, 3, 2));
+    else unseen(program, call, program.path(call, 3, 2) ?? program.path(call, 1, 0));
   },
   link: (program, call) => link(program, call, program.path(call, 0), program.path(call, 1)),
-  linkat: (program, call) =>
-    link(program, call, program.path(call, 1, 0), program.path(call, 3, 2)),
+  linkat: linkAt,
   unlink: (program, call) => remove(program, program.path(call, 0), "file"),
   rmdir: (program, call) => remove(program, program.path(call, 0), "folder"),
   unlinkat: (program, call) => {
@@ -71,43 +76,63 @@ export const atStart: Readonly<Record<string, Step>> = {
   },
   mkdir: (program, call) => makeFolder(program, program.path(call, 0)),
   mkdirat: (program, call) => makeFolder(program, program.path(call, 1, 0)),
+  mknod: (program, call) => makeNode(program, call, program.path(call, 0), wordOf(call, 1)),
+  mknodat: (program, call) => makeNode(program, call, program.path(call, 1, 0), wordOf(call, 2)),
   symlink: (program, call) => unseen(program, call, program.path(call, 1)),
   symlinkat: (program, call) => unseen(program, call, program.path(call, 2, 1)),
   copy_file_range: (program, call) =>
     copy(program, call, { from: 0, fromAt: 1, to: 2, toAt: 3, count: 4 }),
-  splice: (program, call) => unseenWrite(program, call, 2),
+  splice,
   sendfile: (program, call) => copy(program, call, { from: 1, fromAt: 2, to: 0, count: 3 }),
   ioctl: (program, call) => {
-    if (/^(?:FICLONE|FIDEDUPERANGE)/.test(wordOf(call, 1))) unseenWrite(program, call, 0);
+    const request = wordOf(call, 1);
+    if (!HARMLESS_REQUESTS.some((one) => one.test(request))) unseenWrite(program, call, 0);
   },
-  mmap: (program, call) => {
-    const shared = wordOf(call, 3).includes("MAP_SHARED");
-    if (shared && wordOf(call, 2).includes("PROT_WRITE")) unseenWrite(program, call, 4);
-  },
+  mmap: mayWrite,
+  mprotect: madeWritable,
+  pkey_mprotect: madeWritable,
   io_uring_setup: (program, call) => unseen(program, call, ""),
   io_submit: (program, call) => unseen(program, call, ""),
+  // Paths mean something else afterwards.
+  chroot: (program, call) => unseen(program, call, ""),
+  pivot_root: (program, call) => unseen(program, call, ""),
 };
+
+/**
+ * What does not change the bytes of a file: questions of a terminal or a socket, flags, where a
+ * file lies. Others may, as reflinks do, which every file system calls by another name.
+ */
+const HARMLESS_REQUESTS: readonly RegExp[] = [
+  /^(?:TC|TIO|FIO|SIO)/,
+  /^(?:FIGETBSZ|FIBMAP|FIFREEZE|FITHAW|FITRIM)/,
+  /^FS_IOC_(?:[GS]ETFLAGS|FS[GS]ETXATTR|FIEMAP|[GS]ETFSLABEL|GETVERSION)/,
+];
 
 /** What its answer means, also that of a flush that has failed. */
 export const atEnd: Readonly<Record<string, Step>> = {
   open: (program, call) => opened(program, call, wordOf(call, 1)),
   creat: (program, call) => opened(program, call, "O_CREAT|O_WRONLY|O_TRUNC"),
   openat: (program, call) => opened(program, call, wordOf(call, 2)),
+  openat2: (program, call) => opened(program, call, fieldOf(call, 2, "flags")),
+  open_by_handle_at: (program, call) => opened(program, call, wordOf(call, 2)),
   dup: duplicated,
   dup2: duplicated,
   dup3: duplicated,
-  fcntl: (program, call) => {
-    if (wordOf(call, 1).startsWith("F_DUPFD")) duplicated(program, call);
+  fcntl: control,
+  unshare: (program, call) => {
+    const isParted = call.result === 0 && wordOf(call, 0).includes("CLONE_FILES");
+    if (isParted) program.descriptors.part(call.thread);
   },
+  mmap: mapped,
+  mremap: moved,
   clone: born,
   clone3: born,
   fork: born,
   vfork: born,
-  execve: (program, call) => {
-    if (call.result === 0) program.descriptors.execute(call.thread);
-  },
+  execve: executed,
+  execveat: executed,
   chdir: (program, call) => {
-    if (call.result === 0) enter(program, call, program.fullPath(call, 0));
+    if (call.result === 0) enter(program, call, program.realPath(call, 0));
   },
   fchdir: (program, call) => {
     const path = openPathOf(call, 0);
@@ -119,11 +144,10 @@ export const atEnd: Readonly<Record<string, Step>> = {
   },
   read: advance,
   readv: advance,
+  preadv2: advance,
   fsync: flush,
   fdatasync: flush,
-  syncfs: (program, { result }, calledAt) => {
-    if (result === 0) flushAll(program, "", calledAt);
-  },
+  syncfs: flushFileSystem,
   sync: (program, { result }, calledAt) => {
     if (result === 0) flushAll(program, "", calledAt);
   },
@@ -144,10 +168,13 @@ function renameAt(program: TracedProgram, call: SystemCall): void {
 }
 
 function born(program: TracedProgram, { result }: SystemCall): void {
-  if (result !== undefined && result > 0) program.descriptors.begin(result);
+  if (result === undefined || result <= 0) return;
+  program.descriptors.begin(result);
+  program.mappings.begin(result);
 }
 
-function enter(program: TracedProgram, { thread }: SystemCall, path: string): void {
-  const descriptor = { type: "folder", path } as const;
-  program.descriptors.open(thread, WORKING_FOLDER, { descriptor, closesOnExec: false });
+function executed(program: TracedProgram, { thread, result }: SystemCall): void {
+  if (result !== 0) return;
+  program.descriptors.execute(thread);
+  program.mappings.execute(thread);
 }

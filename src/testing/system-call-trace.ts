@@ -7,12 +7,13 @@
  * Each line that the program writes to its standard output becomes a mark in the trace, in its
  * place among the calls: let it say what it holds for durable, and when.
  *
- * Not to be seen are stores into memory that is mapped shared and writable, bytes that the system
- * itself brings from files elsewhere (`copy_file_range`, `sendfile`), from pipes (`splice`) or as
- * reflinks, symbolic links, and names that come from outside. Where the log shows one of them on a
- * file of the directory, the trace is refused, unless the file's content does not matter to
- * anybody. So it is where a program uses io_uring or `io_submit` at all, which count as the
- * directory itself.
+ * Not to be seen are stores into memory that is mapped shared and writable, from the start or by
+ * `mprotect`, bytes that the system itself brings from files elsewhere (`copy_file_range`,
+ * `sendfile`), from pipes (`splice`) or as reflinks, symbolic links, files without a name
+ * (`O_TMPFILE`), and names that come from outside or lead there. Where the log shows one of them on
+ * a file of the directory, the trace is refused, unless the file's content does not matter to
+ * anybody. So it is where a program uses io_uring or `io_submit`, or `chroot`, at all, which count
+ * as the directory itself, and where what it says comes from such a place.
  */
 import { realpath } from "node:fs/promises";
 import { BlockspaceError } from "../base/errors.ts";

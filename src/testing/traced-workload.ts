@@ -16,6 +16,7 @@
  * program has left the same. There are no faults to be tried, for the program does not run again.
  */
 import { BlockspaceError } from "../base/errors.ts";
+import { wordsOf } from "./call-arguments.ts";
 import type { CrashCheck } from "./crash-check.ts";
 import { isChange } from "./operation.ts";
 import type { SystemCall } from "./strace-log.ts";
@@ -54,7 +55,8 @@ function nothingChanged({ calls, directory, unseen }: SystemCallTrace): Blockspa
 }
 
 /** Opens a file that is none of the system's own. */
-function isForWriting({ args, resultPath }: SystemCall): boolean {
+function isForWriting(call: SystemCall): boolean {
+  const { resultPath } = call;
   if (resultPath === undefined || /^\/(?:proc|sys|dev(?!\/shm))\//.test(resultPath)) return false;
-  return args.some((arg) => arg.type === "word" && /O_(?:WRONLY|RDWR)/.test(arg.text));
+  return wordsOf(call).some((word) => /O_(?:WRONLY|RDWR)/.test(word));
 }
