@@ -50,22 +50,20 @@ export function seal(kind: number, id: number, body: Uint8Array): Uint8Array {
 
 /** The body of a stored value, as a view into it; `ECORRUPT` when the seal does not match. */
 export function open(kind: number, id: number, value: Uint8Array): Uint8Array {
-  const stored = sealOf(kind, id, value);
-  const body = value.subarray(0, value.length - SEAL_BYTES);
-  if (checksum(kind, id, body) !== stored) {
-    throw new BlockspaceError(
-      "ECORRUPT",
-      `value ${id} of kind ${kind} does not match its checksum`,
-    );
-  }
-  return body;
+  if (isSealed(kind, id, value)) return bodyOf(value);
+  // One that has no room for a seal is told of there.
+  sealOf(kind, id, value);
+  throw new BlockspaceError("ECORRUPT", `value ${id} of kind ${kind} does not match its checksum`);
 }
 
 /** True when the value has the seal of this key and of its body. */
 export function isSealed(kind: number, id: number, value: Uint8Array): boolean {
-  const length = value.length - SEAL_BYTES;
-  if (length < 0) return false;
-  return checksum(kind, id, value.subarray(0, length)) === sealOf(kind, id, value);
+  if (value.length < SEAL_BYTES) return false;
+  return checksum(kind, id, bodyOf(value)) === sealOf(kind, id, value);
+}
+
+function bodyOf(value: Uint8Array): Uint8Array {
+  return value.subarray(0, value.length - SEAL_BYTES);
 }
 
 /**

@@ -93,8 +93,8 @@ export const checkpointBugs: readonly PlantedBug[] = [
   {
     name: "seal-not-checked",
     file: "format/sealed-value.js",
-    find: "if (checksum(kind, id, body) !== stored) {",
-    replace: "if (checksum(kind, id, body) === undefined) {",
+    find: "if (isSealed(kind, id, value))",
+    replace: "if (value.length >= SEAL_BYTES)",
     mistake: "a value of a checkpoint is believed whatever its checksum",
     first: 23,
   },
