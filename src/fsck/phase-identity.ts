@@ -21,6 +21,7 @@ import {
   DATA,
   JOURNAL,
   LOCK,
+  RESTORING,
   SUPERBLOCK,
   SUPERBLOCK_AWAY,
   UNFINISHED,
@@ -48,7 +49,7 @@ export async function checkIdentity(
 ): Promise<Identity & { lock: Lock }> {
   const { directory } = access;
   const names = new Set(await directory.list());
-  const known = [SUPERBLOCK, SUPERBLOCK_AWAY, JOURNAL, CHECKPOINT];
+  const known = [SUPERBLOCK, SUPERBLOCK_AWAY, RESTORING, JOURNAL, CHECKPOINT];
   if (!known.some((name) => names.has(name))) {
     throw new BlockspaceError("ENOENT", `there is no store in ${directory.path}`, {
       path: directory.path,
@@ -69,7 +70,8 @@ export async function checkIdentity(
     const why = obstacle === undefined ? "" : `, and cannot be rolled back: ${obstacle}`;
     report("I003", `${what}${why}`, { file: SUPERBLOCK_AWAY });
   } else if (superblock === undefined) {
-    report("I001", "the superblock is missing", { file: SUPERBLOCK });
+    const why = await whyMissing(access, names);
+    report("I001", `the superblock is missing${why}`, { file: SUPERBLOCK });
   } else if (superblock !== SUPERBLOCK) {
     report("I006", `the superblock still has the name ${superblock}`, { file: superblock });
   } else if (!names.has(LOCK)) report("I002", "the lock file is missing", { file: LOCK });
@@ -103,6 +105,21 @@ async function superblockIn(
     if ((await access.readEnvironment(name)).present) return UNFINISHED;
   }
   return undefined;
+}
+
+/** What else lies there may tell how that came, and that nothing is lost. */
+async function whyMissing(access: StoreAccess, names: ReadonlySet<string>): Promise<string> {
+  if (names.has(RESTORING)) {
+    return `: a restore was cut short; "blockspace restore" with the same dump does it again`;
+  }
+  if (!names.has(UNFINISHED) || (await access.directory.directory(CHECKPOINT).list()).length > 0) {
+    return "";
+  }
+  return (
+    ": the store was not made to its end, and nothing was ever written to it; " +
+    '"blockspace init" makes it (a repair --to this directory that was cut short begins anew ' +
+    "in an empty one)"
+  );
 }
 
 /** The locks that a host takes, on what is there of them; none is made. `none`: held already. */

@@ -255,7 +255,7 @@ async function writeNewStore(
     await writeSuperblock(directory, UNFINISHED, superblock);
     await copyData(target, { superblock, ...copy });
     const state = { ...stateOf(copy.plan), sequence: 0 };
-    await finishStore(target, superblock, state);
+    await finishStore(target, superblock, state, UNFINISHED);
   } catch (error) {
     // What is half done is of no use, and would only keep the next attempt away.
     await target.clear?.().catch(() => undefined);

@@ -21,6 +21,7 @@ import {
   DATA,
   JOURNAL,
   LOCK,
+  RESTORING,
   SUPERBLOCK,
   SUPERBLOCK_AWAY,
   UNDO,
@@ -110,6 +111,7 @@ export function storeAccess(path: string, options: AccessOptions = {}): StoreAcc
 const parts: ReadonlySet<string> = new Set([
   SUPERBLOCK,
   UNFINISHED,
+  RESTORING,
   SUPERBLOCK_AWAY,
   LOCK,
   DATA,

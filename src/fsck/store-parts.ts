@@ -9,6 +9,8 @@ export {
   SUPERBLOCK_AWAY,
   UNFINISHED,
 } from "../host/store.ts";
+/** What the superblock is called until a restore is done: by it the next one knows what it left. */
+export const RESTORING = "superblock.restore";
 export const UNDO = "fsck.undo";
 /** The undo file before it is whole. */
 export const UNDO_DRAFT = "fsck.undo.new";

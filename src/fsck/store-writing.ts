@@ -14,7 +14,7 @@ import { checkpointDirectory, journalDirectory, writeSlots } from "../host/store
 import { isJournalFileName, journalFileName } from "../journal/files.ts";
 import type { Image } from "./image.ts";
 import type { StoreAccess } from "./store-access.ts";
-import { SUPERBLOCK, UNFINISHED } from "./store-parts.ts";
+import { type RESTORING, SUPERBLOCK, type UNFINISHED } from "./store-parts.ts";
 
 /** The state that is written, and what came before it. */
 export interface WrittenState {
@@ -89,16 +89,17 @@ export async function writeSuperblock(
   await directory.sync();
 }
 
-/** Journal, checkpoints and the last name of a new store, whose superblock is written before. */
+/** Journal, checkpoints and the last name of a new store, whose superblock has its first one. */
 export async function finishStore(
   access: StoreAccess,
   superblock: Superblock,
   state: WrittenState,
+  firstName: typeof UNFINISHED | typeof RESTORING,
 ): Promise<void> {
   const { directory } = access;
   await writeJournal(journalDirectory(access), superblock, state);
   await writeCheckpoints(access, superblock, state);
-  await directory.rename(UNFINISHED, SUPERBLOCK);
+  await directory.rename(firstName, SUPERBLOCK);
   await directory.sync();
 }
 

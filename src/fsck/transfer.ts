@@ -4,7 +4,7 @@
  */
 import { resolve } from "node:path";
 import { BlockspaceError, isBlockspaceError } from "../base/errors.ts";
-import type { Device } from "../device/device.ts";
+import type { Device, Directory } from "../device/device.ts";
 import { decodeDataLabel, DATA_LABEL_SIZE, type Superblock } from "../format/superblock.ts";
 import { addressOf, geometryOf } from "../space/geometry.ts";
 import { examine } from "./check.ts";
@@ -16,7 +16,7 @@ import { Findings } from "./findings.ts";
 import { checkGraph } from "./graph.ts";
 import { readDump, type Restored } from "./restore.ts";
 import { type AccessOptions, storeAccess, type StoreAccess } from "./store-access.ts";
-import { DATA, LOCK, UNFINISHED } from "./store-parts.ts";
+import { CHECKPOINT, DATA, JOURNAL, LOCK, RESTORING, SUPERBLOCK } from "./store-parts.ts";
 import { finishStore, writeLabel, writeSuperblock } from "./store-writing.ts";
 
 /** The lines of the metadata of a store that is sound; `ECORRUPT` for one that needs a repair. */
@@ -74,28 +74,48 @@ export async function restoreStore(access: StoreAccess, restored: Restored): Pro
   const { superblock, image, lsn } = restored;
   const { directory } = access;
   refuseUnsound(restored);
-  const names = await directory.list();
-  const foreign = names.find((name) => ![DATA, LOCK].includes(name));
-  if (foreign !== undefined) {
-    const message = `${directory.path} holds "${foreign}"; allowed is nothing but the data file`;
-    throw new BlockspaceError("EEXIST", message, { path: directory.path });
-  }
+  const hadData = (await directory.list()).includes(DATA);
+  await refuseForeign(directory);
   await directory.ensure();
   const lock = await directory.lock(LOCK, "exclusive");
-  const before = new Set(await directory.list());
+  const kept = new Set(hadData ? [DATA, LOCK] : [LOCK]);
   try {
-    const device = await openData(access, superblock);
+    const wasCut = await clearRemains(access);
+    await writeSuperblock(directory, RESTORING, superblock);
+    const device = await openData(access, superblock, wasCut);
     await device.close();
     const state = { image, lsn, checksum: 0, epoch: 0, sequence: 0 };
-    await writeSuperblock(directory, UNFINISHED, superblock);
-    await finishStore(access, superblock, state);
+    await finishStore(access, superblock, state, RESTORING);
   } catch (error) {
     // What is half done is of no use, and would only keep the next attempt away.
-    await access.clear?.(before).catch(() => undefined);
+    await access.clear?.(kept).catch(() => undefined);
     throw error;
   } finally {
     await lock.release();
   }
+}
+
+/** Nothing is written where something is that may be wanted. */
+async function refuseForeign(directory: Directory): Promise<void> {
+  const names = await directory.list();
+  const allowed = [DATA, LOCK];
+  if (isCutRestore(names)) allowed.push(RESTORING, JOURNAL, CHECKPOINT);
+  const foreign = names.find((name) => !allowed.includes(name));
+  if (foreign === undefined) return;
+  const message = `${directory.path} holds "${foreign}"; allowed is nothing but the data file`;
+  throw new BlockspaceError("EEXIST", message, { path: directory.path });
+}
+
+/** A restore was killed: what it had written so far is in the way of the next one. */
+function isCutRestore(names: readonly string[]): boolean {
+  return names.includes(RESTORING) && !names.includes(SUPERBLOCK);
+}
+
+/** True where there was something; the name by which it is known goes last, when all is done. */
+async function clearRemains(access: StoreAccess): Promise<boolean> {
+  if (!isCutRestore(await access.directory.list())) return false;
+  await access.clear?.(new Set([DATA, LOCK, RESTORING]));
+  return true;
 }
 
 /** A dump is no more believed than a checkpoint. */
@@ -111,8 +131,15 @@ function refuseUnsound({ image, superblock }: Restored): void {
   throw new BlockspaceError("ECORRUPT", `the dump is of no sound store: ${first.message}`);
 }
 
-/** The data device of the dumped store, or a new one where there is none. */
-async function openData(access: StoreAccess, superblock: Superblock): Promise<Device> {
+/**
+ * The data device of the dumped store, or a new one where there is none, or one that has no label
+ * yet since its maker was killed.
+ */
+async function openData(
+  access: StoreAccess,
+  superblock: Superblock,
+  wasCut: boolean,
+): Promise<Device> {
   const { directory } = access;
   const geometry = geometryOf(superblock);
   const size = addressOf(geometry, geometry.capacityBlocks);
@@ -130,5 +157,9 @@ async function openData(access: StoreAccess, superblock: Superblock): Promise<De
   const uuid = decodeDataLabel(label);
   if (device.size >= size && uuid && Buffer.compare(uuid, superblock.uuid) === 0) return device;
   await device.close();
+  if (wasCut && !access.openDevice && label.every((byte) => byte === 0)) {
+    await directory.remove(DATA);
+    return openData(access, superblock, false);
+  }
   throw new BlockspaceError("EEXIST", `${device.path} is not the data of the dumped store`);
 }

@@ -70,7 +70,10 @@ describe("a store whose superblock is still called superblock.new", () => {
     store.images.a = undefined;
     store.images.b = undefined;
     expect(await idsOf(store)).toEqual(["I001"]);
-    expect((await repairStore(store.access, undefined)).exitCode).toBe(4);
+    const report = await repairStore(store.access, undefined);
+    expect(report.exitCode).toBe(4);
+    // It was told only that the superblock is missing, as if a store were lost.
+    expect(report.before.findings[0]!.message).toMatch(/not made to its end, .*"blockspace init"/);
   });
 
   it("counts only with a sound slot", async () => {

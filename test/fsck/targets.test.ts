@@ -21,7 +21,7 @@ import { repairLines } from "../../src/cli/commands/repair.ts";
 import { check } from "../../src/fsck/check.ts";
 import { repair, repairStore } from "../../src/fsck/repair.ts";
 import { readDump } from "../../src/fsck/restore.ts";
-import { storeAccess } from "../../src/fsck/store-access.ts";
+import { storeAccess, type StoreAccess } from "../../src/fsck/store-access.ts";
 import { dumpStore, restoreStore } from "../../src/fsck/transfer.ts";
 import { Host } from "../../src/index.ts";
 import type { FsckStore } from "./support/fsck-store.ts";
@@ -102,6 +102,67 @@ it("a restore that fails leaves nothing but the data that was there", async () =
   expect(await readdir(to)).toEqual(["data", "lock"]);
   await restoreStore(storeAccess(to), await readDump(Readable.from(lines)));
   expect((await check(to, { data: true })).exitCode).toBe(0);
+});
+
+type Death = "label" | "journal" | "a" | "b" | "rename";
+const killed = new Error("killed");
+
+/** The parts of a store whose maker dies at one of its steps, and can clear nothing away. */
+function dyingAt(death: Death, path: string): StoreAccess {
+  const access = storeAccess(path);
+  const { directory } = access;
+  const create = directory.create.bind(directory);
+  const below = directory.directory.bind(directory);
+  const makeEnvironment = access.makeEnvironment.bind(access);
+  if (death === "label") {
+    vi.spyOn(directory, "create").mockImplementation(async (name, options) => {
+      const made = await create(name, options);
+      if (name !== "data") return made;
+      await made.close();
+      throw killed;
+    });
+  }
+  if (death === "journal") {
+    vi.spyOn(directory, "directory").mockImplementation((name) => {
+      const found = below(name);
+      if (name === "journal") vi.spyOn(found, "create").mockRejectedValue(killed);
+      return found;
+    });
+  }
+  if (death === "rename") vi.spyOn(directory, "rename").mockRejectedValue(killed);
+  return {
+    ...access,
+    clear: () => Promise.reject(killed),
+    makeEnvironment: (name, id) =>
+      name === death ? Promise.reject(killed) : makeEnvironment(name, id),
+  };
+}
+
+// What SIGKILL had left of it was in the way of the next try, and had to be told from a store.
+it.each<[Death, "its data" | "no data"]>([
+  ["label", "no data"],
+  ["journal", "no data"],
+  ["journal", "its data"],
+  ["a", "its data"],
+  ["b", "its data"],
+  ["rename", "its data"],
+])("a restore that is killed at its %s, beside %s, can be run again", async (death, beside) => {
+  const [sound, to] = [join(scratch, "sound"), join(scratch, "new")];
+  await (await Host.open(sound, { create: true, capacity: 2 ** 26 })).close();
+  const lines = Array.from(await dumpStore(storeAccess(sound)), (line) => JSON.stringify(line));
+  const dumped = (): ReturnType<typeof readDump> => readDump(Readable.from(lines));
+  await mkdir(to);
+  if (beside === "its data") await copyFile(join(sound, "data"), join(to, "data"));
+  await expect(restoreStore(dyingAt(death, to), await dumped())).rejects.toThrow("killed");
+  const { findings } = await check(to);
+  expect(findings.map(({ message }) => message)).toEqual([
+    expect.stringMatching(/^the superblock is missing: a restore was cut short; /),
+  ]);
+  await expect(Host.open(to, { create: true })).rejects.toThrow("EEXIST");
+  await restoreStore(storeAccess(to), await dumped());
+  expect((await check(to, { data: true })).exitCode).toBe(0);
+  const names = ["checkpoint", "data", "journal", "lock", "superblock"];
+  expect((await readdir(to)).toSorted()).toEqual(names);
 });
 
 it("a new store that could not be checked to the end is not called sound", async () => {
