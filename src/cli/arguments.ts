@@ -1,15 +1,52 @@
 /** How arguments become values, and the options that several commands share. */
 import { type Command, InvalidArgumentError } from "commander";
-import { messageOf } from "../base/errors.ts";
+import { checkName } from "../base/arguments.ts";
+import { BlockspaceError, isBlockspaceError, messageOf } from "../base/errors.ts";
 import { parseSize } from "../base/units.ts";
+
+/** Arguments that make no sense, or not together: told as wrong usage, whatever the exit codes. */
+export class UsageError extends BlockspaceError {
+  constructor(reason: string) {
+    super("EINVAL", reason);
+  }
+}
+
+/** Looks at arguments before anything is done; what is wrong with them is wrong usage. */
+export function asUsage<T>(look: () => T): T {
+  try {
+    return look();
+  } catch (error) {
+    if (!isBlockspaceError(error)) throw error;
+    throw new UsageError(reasonOf(error));
+  }
+}
+
+function reasonOf(error: unknown): string {
+  return messageOf(error).replace(/^E[A-Z]+: /, "");
+}
 
 /** A size or an offset in bytes, as `4096`, `512M` or `10GiB`. */
 export function sizeArgument(text: string): number {
   try {
     return parseSize(text);
   } catch (error) {
-    throw new InvalidArgumentError(messageOf(error).replace(/^EINVAL: /, ""));
+    throw new InvalidArgumentError(reasonOf(error));
   }
+}
+
+/** A name that is to be given. */
+export function newNameArgument(text: string): string {
+  try {
+    return checkName(text);
+  } catch (error) {
+    throw new InvalidArgumentError(reasonOf(error));
+  }
+}
+
+/** A path; an empty one is most likely a variable that is not set. */
+export function pathArgument(text: string): string {
+  if (text === "") throw new InvalidArgumentError("allowed is a path");
+  return text;
 }
 
 /** A size that is not nothing. */

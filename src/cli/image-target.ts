@@ -10,6 +10,7 @@ import type { Device } from "../device/device.ts";
 import { FileDevice } from "../device/file-device.ts";
 import { FileDirectory } from "../device/file-directory.ts";
 import { codeOf, isMissing } from "../device/medium-error.ts";
+import { DATA_LABEL_SIZE, decodeDataLabel, formatUuid } from "../format/superblock.ts";
 
 export interface ImageTarget {
   readonly device: Device;
@@ -27,7 +28,7 @@ export interface TargetOptions {
   /** Overwrite what is there. */
   force: boolean;
   /** What must not be overwritten: the store, and its data device if that lies elsewhere. */
-  store: string;
+  store: { path: string; uuid: string };
   dataDevice: string | undefined;
 }
 
@@ -36,6 +37,7 @@ export async function openTarget(path: string, options: TargetOptions): Promise<
   const found = await statOf(path);
   if (found && !options.force) throw alreadyThere(path);
   await refuseOwnFiles(path, options);
+  if (found) await refuseOwnData(path, options.store);
   return found?.isBlockDevice() ? blockTarget(path, options) : fileTarget(path, options, found);
 }
 
@@ -108,10 +110,28 @@ function alreadyThere(path: string): BlockspaceError {
 /** An export over the store's own files would destroy what it reads. */
 async function refuseOwnFiles(path: string, options: TargetOptions): Promise<void> {
   const target = await realPathOf(path);
-  const store = await realPathOf(options.store);
+  const store = await realPathOf(options.store.path);
   const device = options.dataDevice && (await realPathOf(options.dataDevice));
   if (target !== device && !target.startsWith(store + sep)) return;
   throw new BlockspaceError("EINVAL", `${path} belongs to the store`, { path });
+}
+
+/** The server of a store knows where its data lies, and who goes through it need not. */
+async function refuseOwnData(path: string, { uuid }: TargetOptions["store"]): Promise<void> {
+  const device = await FileDevice.open(path, "read").catch(() => undefined);
+  // What cannot be opened or read is told of by whoever writes it.
+  if (!device) return;
+  try {
+    const label = new Uint8Array(Math.min(DATA_LABEL_SIZE, device.size));
+    await device.read(label, 0);
+    const owner = decodeDataLabel(label);
+    if (!owner || formatUuid(owner) !== uuid) return;
+  } finally {
+    await device.close();
+  }
+  throw new BlockspaceError("EINVAL", `${path} holds the data of the store, or a copy of it`, {
+    path,
+  });
 }
 
 /** The real path of what is there, or of where it would be. */

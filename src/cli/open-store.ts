@@ -8,6 +8,7 @@ import { isBlockspaceError, messageOf } from "../base/errors.ts";
 import type { Host } from "../host/host.ts";
 import type { OpenHostOptions } from "../host/options.ts";
 import type { StoreAccess } from "./control/store-access.ts";
+import { asUsage } from "./arguments.ts";
 import type { Session } from "./session.ts";
 
 /**
@@ -113,8 +114,12 @@ export async function storeExists(store: string): Promise<boolean> {
 }
 
 async function openHost(session: Session, store: string, options: OpenHostOptions): Promise<Host> {
-  const { Host } = await import("../host/host.ts");
+  const [{ Host }, { limitsOf }] = await Promise.all([
+    import("../host/host.ts"),
+    import("../host/options.ts"),
+  ]);
   const { journalSize } = session.options;
+  if (journalSize !== undefined) asUsage(() => limitsOf({ journalSize }));
   const host = await Host.open(store, {
     ...options,
     ...session.dataDevice,

@@ -1,6 +1,6 @@
 /** The command line as a whole: its commands, its global options, how it shows usage. */
 import type { Command } from "commander";
-import { addExamples, sizeArgument } from "./arguments.ts";
+import { addExamples, pathArgument, sizeArgument } from "./arguments.ts";
 import { addCatalogueCommands } from "./commands/catalogue.ts";
 import { addCheckCommand } from "./commands/check.ts";
 import { addCompactCommand } from "./commands/compact.ts";
@@ -33,7 +33,11 @@ export function buildProgram(program: Command, session: Session): Command {
     .version(packageVersion(), "--version", "print the version")
     .helpOption("-h, --help", "show help")
     .helpCommand("help [COMMAND]", "show help for a command")
-    .option("--device <PATH>", "block device or file that holds the data of the store")
+    .option(
+      "--device <PATH>",
+      "block device or file that holds the data of the store",
+      pathArgument,
+    )
     .option(
       "--journal-size <SIZE>",
       "space for the journal of the open store (128MiB)",

@@ -2,9 +2,10 @@
  * One run of the command line, from arguments to exit code: what was thrown anywhere below ends up
  * here, and nowhere else.
  */
-import { isBlockspaceError } from "../base/errors.ts";
+import { isBlockspaceError, reasonIn } from "../base/errors.ts";
 import { exitBits } from "../fsck/finding.ts";
 import { Command, CommanderError } from "commander";
+import { UsageError } from "./arguments.ts";
 import { describeFailure, isEcho } from "./failure.ts";
 import { Interruption } from "./interruption.ts";
 import { buildProgram } from "./program.ts";
@@ -53,12 +54,14 @@ async function carryOut(
       return error.exitCode === 0 ? 0 : asBits ? exitBits.usage : EXIT_USAGE;
     }
     if (!isEcho(error, session.signal)) {
-      session.tell(describeFailure(error, session.options.verbose === true));
+      const isUsage = error instanceof UsageError;
+      const verbose = session.options.verbose === true;
+      session.tell(isUsage ? reasonIn(error) : describeFailure(error, verbose));
       if (session.advice !== undefined) session.tell(session.advice);
     }
     // What was found before the error is shown; when the output is the error, it is told above.
     await session.finish().catch(() => undefined);
-    if (!asBits) return EXIT_FAILURE;
+    if (!asBits) return error instanceof UsageError ? EXIT_USAGE : EXIT_FAILURE;
     // What is wrong with a store is in its report; this is about the arguments.
     return isBlockspaceError(error, "EINVAL") ? exitBits.usage : exitBits.failure;
   } finally {

@@ -59,6 +59,16 @@ describe("what makes no sense ends with 2", () => {
     ["two kinds of keys", ["serve", "s", "--tls-psk", "f", "--tls-ca", "f"], "cannot be used with"],
     ["no size", ["resize", "s", "n", "1furlong"], '"1furlong" is not a size; allowed are'],
     ["a negative offset", ["read", "s", "n", "--", "-1", "5"], '"-1" is not a size'],
+    // These ended with 1, when the store was open already or before it was there at all.
+    ["no capacity", ["init", "/nowhere/s", "--capacity", "0"], "capacity is 0 bytes; allowed are"],
+    ["odd blocks", ["init", "/nowhere/s", "--block-size", "3"], "allowed are powers of two from"],
+    ["no journal", ["--journal-size", "1", "list", "s"], "allowed are 65536 and more"],
+    ["an empty disk", ["create", "s", "n", "--size", "0"], "allowed is 1 byte or more"],
+    ["no size at all", ["resize", "s", "n", "0"], "allowed is 1 byte or more"],
+    ["no name", ["snapshot", "s", "n", ""], 'the name is ""; allowed are'],
+    ["no device", ["--device", "", "list", "s"], "allowed is a path"],
+    ["two outputs", ["export", "s", "n", "-", "--json"], "--json and - both want standard output"],
+    ["half of a key", ["serve", "s", "--tls-ca", "f"], "--tls-ca needs --tls-cert and --tls-key"],
     ["half a byte", ["create", "s", "n", "--size", "0.5"], '"0.5" is not a size'],
   ])("%s", async (_what, args, message) => {
     const { code, says } = await failure(...args);

@@ -1,7 +1,7 @@
 /** The commands that change which subvolumes there are, and their names and sizes. */
 import type { Command } from "commander";
 import type { StoreAccess } from "../control/store-access.ts";
-import { addExamples, sizeArgument } from "../arguments.ts";
+import { addExamples, newNameArgument, someSizeArgument } from "../arguments.ts";
 import { changeStore } from "../open-store.ts";
 import type { Session } from "../session.ts";
 
@@ -18,8 +18,8 @@ function addCreate(program: Command, session: Session): void {
     .summary("make an empty subvolume")
     .description("Makes an empty subvolume. It takes no space until it is written to.")
     .argument("<STORE>", "the store's directory")
-    .argument("<NAME>", "a name that is not taken yet")
-    .requiredOption("--size <SIZE>", "its size, 1 byte or more", sizeArgument)
+    .argument("<NAME>", "a name that is not taken yet", newNameArgument)
+    .requiredOption("--size <SIZE>", "its size, 1 byte or more", someSizeArgument)
     .action(async (store: string, name: string, { size }: { size: number }) => {
       await changeStore(session, store, async (host: StoreAccess) => {
         await host.create(name, { size, signal: session.signal });
@@ -35,7 +35,7 @@ function addRename(program: Command, session: Session): void {
     .description("Gives a subvolume or snapshot another name.")
     .argument("<STORE>", "the store's directory")
     .argument("<NAME>", "its name now")
-    .argument("<NEW>", "a name that is not taken yet")
+    .argument("<NEW>", "a name that is not taken yet", newNameArgument)
     .action(async (store: string, name: string, to: string) => {
       await changeStore(session, store, async (host) => {
         await host.rename(name, to, { signal: session.signal });
@@ -54,7 +54,7 @@ function addResize(program: Command, session: Session): void {
     )
     .argument("<STORE>", "the store's directory")
     .argument("<NAME>", "the subvolume")
-    .argument("<SIZE>", "its new size, 1 byte or more", sizeArgument)
+    .argument("<SIZE>", "its new size, 1 byte or more", someSizeArgument)
     .action(async (store: string, name: string, size: number) => {
       await changeStore(session, store, async (host) => {
         await host.get(name).resize(size, { signal: session.signal });

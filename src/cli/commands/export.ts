@@ -1,10 +1,9 @@
 /** `export`: the bytes of a subvolume as a sparse file, a block device, or a stream. */
 import type { Command } from "commander";
-import { BlockspaceError } from "../../base/errors.ts";
 import { formatSize } from "../../base/units.ts";
 import type { ByteRange } from "../../host/host.ts";
 import type { StoreAccess, SubvolumeAccess } from "../control/store-access.ts";
-import { addExamples, addJsonOption, type JsonOption } from "../arguments.ts";
+import { addExamples, addJsonOption, type JsonOption, UsageError } from "../arguments.ts";
 import { CHUNK_BYTES, cut, join, nonZeroRuns } from "../chunks.ts";
 import type { ImageTarget } from "../image-target.ts";
 import { InFlight } from "../in-flight.ts";
@@ -55,7 +54,7 @@ async function exportToOutput(
   { json }: ExportOptions,
 ): Promise<void> {
   if (json) {
-    throw new BlockspaceError("EINVAL", "--json and - both want standard output; take one of them");
+    throw new UsageError("--json and - both want standard output; take one of them");
   }
   await withReadOnlyHost(session, store, async (host) => {
     const subvolume = host.get(name);
@@ -93,7 +92,7 @@ async function exportImage(
   const { size } = subvolume;
   const { openTarget } = await import("../image-target.ts");
   const dataDevice = session.options.device;
-  const target = await openTarget(file, { size, force, store: host.path, dataDevice });
+  const target = await openTarget(file, { size, force, store: host, dataDevice });
   session.detail(`exporting to ${file}`);
   let bytesWritten: number;
   try {

@@ -7,7 +7,7 @@ import { checkName } from "../../base/arguments.ts";
 import { BlockspaceError, messageOf } from "../../base/errors.ts";
 import { formatSize } from "../../base/units.ts";
 import type { StoreAccess, SubvolumeAccess } from "../control/store-access.ts";
-import { addExamples, addJsonOption, type JsonOption } from "../arguments.ts";
+import { addExamples, addJsonOption, type JsonOption, newNameArgument } from "../arguments.ts";
 import { CHUNK_BYTES, nonZeroRuns } from "../chunks.ts";
 import type { ImageSource } from "../image-source.ts";
 import { InFlight } from "../in-flight.ts";
@@ -35,7 +35,7 @@ export function addImportCommand(program: Command, session: Session): void {
     )
     .argument("<STORE>", "the store's directory")
     .argument("<FILE>", "the image, or - for standard input")
-    .argument("<NAME>", "a name that is not taken yet")
+    .argument("<NAME>", "a name that is not taken yet", newNameArgument)
     .action(async (store: string, file: string, name: string, { json }: JsonOption) => {
       const imported = await withHost(session, store, {}, (host) =>
         importImage(session, host, file, name),

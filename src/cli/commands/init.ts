@@ -3,7 +3,13 @@ import { resolve } from "node:path";
 import type { Command } from "commander";
 import { BlockspaceError } from "../../base/errors.ts";
 import { formatSize } from "../../base/units.ts";
-import { addExamples, addJsonOption, type JsonOption, sizeArgument } from "../arguments.ts";
+import {
+  addExamples,
+  addJsonOption,
+  asUsage,
+  type JsonOption,
+  sizeArgument,
+} from "../arguments.ts";
 import { storeExists, withOwnHost } from "../open-store.ts";
 import type { Session } from "../session.ts";
 
@@ -32,15 +38,18 @@ export function addInitCommand(program: Command, session: Session): void {
 
 async function init(session: Session, store: string, options: InitOptions): Promise<void> {
   const { json, capacity, blockSize } = options;
+  const { newStoreLayout } = await import("../../host/options.ts");
   if (await storeExists(store)) {
     const path = resolve(store);
     throw new BlockspaceError("EEXIST", `there is a store in ${path} already`, { path });
   }
-  const hostOptions = {
-    create: true,
+  const layout = {
     ...(capacity === undefined ? {} : { capacity }),
     ...(blockSize === undefined ? {} : { blockSize }),
   };
+  // Whatever the device turns out to have room for.
+  asUsage(() => newStoreLayout(layout, undefined));
+  const hostOptions = { create: true, ...layout };
   const made = await withOwnHost(session, store, hostOptions, async (host) => {
     const figures = host.statistics();
     const { path, uuid } = host;

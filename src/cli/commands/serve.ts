@@ -7,11 +7,11 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Duplex } from "node:stream";
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { BlockspaceError, messageOf } from "../../base/errors.ts";
+import { messageOf } from "../../base/errors.ts";
 import type { Host } from "../../host/host.ts";
 import type { ListenAddress, Log, NbdServer, NbdTlsOptions } from "../../nbd/index.ts";
 import type { ControlServer } from "../control/control-server.ts";
-import { addExamples } from "../arguments.ts";
+import { addExamples, UsageError } from "../arguments.ts";
 import { type Address, addressArgument, inheritedSockets, NBD_SOCKET } from "../listening.ts";
 import { withOwnHost } from "../open-store.ts";
 import { parentGone } from "../parent.ts";
@@ -190,10 +190,10 @@ async function tlsOptions(options: ServeOptions): Promise<NbdTlsOptions | undefi
   }
   if (tlsCert === undefined && tlsKey === undefined) {
     if (tlsCa === undefined) return undefined;
-    throw new BlockspaceError("EINVAL", "--tls-ca needs --tls-cert and --tls-key");
+    throw new UsageError("--tls-ca needs --tls-cert and --tls-key");
   }
   if (tlsCert === undefined || tlsKey === undefined) {
-    throw new BlockspaceError("EINVAL", "--tls-cert and --tls-key go together");
+    throw new UsageError("--tls-cert and --tls-key go together");
   }
   const [cert, key] = [await readFile(tlsCert), await readFile(tlsKey)];
   if (tlsCa === undefined) return { cert, key, required };

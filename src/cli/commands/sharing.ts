@@ -1,6 +1,6 @@
 /** The commands that make subvolumes share blocks: one record each, whatever their size. */
 import type { Command } from "commander";
-import { addExamples } from "../arguments.ts";
+import { addExamples, newNameArgument } from "../arguments.ts";
 import { changeStore } from "../open-store.ts";
 import type { Session } from "../session.ts";
 
@@ -17,7 +17,7 @@ function addSnapshot(program: Command, session: Session): void {
     .description("Makes a read-only subvolume that holds what SOURCE holds now.")
     .argument("<STORE>", "the store's directory")
     .argument("<SOURCE>", "the subvolume, or another snapshot")
-    .argument("<NAME>", "a name that is not taken yet")
+    .argument("<NAME>", "a name that is not taken yet", newNameArgument)
     .action(async (store: string, source: string, name: string) => {
       await changeStore(session, store, async (host) => {
         await host.snapshot(source, name, { signal: session.signal });
@@ -36,7 +36,7 @@ function addClone(program: Command, session: Session): void {
     )
     .argument("<STORE>", "the store's directory")
     .argument("<SOURCE>", "a subvolume or snapshot")
-    .argument("<NAME>", "a name that is not taken yet")
+    .argument("<NAME>", "a name that is not taken yet", newNameArgument)
     .action(async (store: string, source: string, name: string) => {
       await changeStore(session, store, async (host) => {
         await host.clone(source, name, { signal: session.signal });
