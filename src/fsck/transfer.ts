@@ -158,8 +158,16 @@ async function openData(
   if (device.size >= size && uuid && Buffer.compare(uuid, superblock.uuid) === 0) return device;
   await device.close();
   if (wasCut && !access.openDevice && label.every((byte) => byte === 0)) {
-    await directory.remove(DATA);
-    return openData(access, superblock, false);
+    // Whosever it is: nothing in it goes away.
+    if (device.size >= size) {
+      const unlabelled = await directory.open(DATA, "write");
+      await writeLabel(unlabelled, superblock.uuid);
+      return unlabelled;
+    }
+    if (device.size === 0) {
+      await directory.remove(DATA);
+      return openData(access, superblock, false);
+    }
   }
   throw new BlockspaceError("EEXIST", `${device.path} is not the data of the dumped store`);
 }

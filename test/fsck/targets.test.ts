@@ -23,6 +23,7 @@ import { repair, repairStore } from "../../src/fsck/repair.ts";
 import { readDump } from "../../src/fsck/restore.ts";
 import { storeAccess, type StoreAccess } from "../../src/fsck/store-access.ts";
 import { dumpStore, restoreStore } from "../../src/fsck/transfer.ts";
+import { DATA_LABEL_SIZE } from "../../src/format/superblock.ts";
 import { Host } from "../../src/index.ts";
 import type { FsckStore } from "./support/fsck-store.ts";
 import { sampleStore } from "./support/sample-store.ts";
@@ -163,6 +164,24 @@ it.each<[Death, "its data" | "no data"]>([
   expect((await check(to, { data: true })).exitCode).toBe(0);
   const names = ["checkpoint", "data", "journal", "lock", "superblock"];
   expect((await readdir(to)).toSorted()).toEqual(names);
+});
+
+it("data that lost its label is kept, and gets one, beside a restore that was killed", async () => {
+  const [sound, to] = [join(scratch, "sound"), join(scratch, "new")];
+  const host = await Host.open(sound, { create: true, capacity: 2 ** 26 });
+  const bytes = Buffer.alloc(2 ** 16, "kept");
+  await (await host.create("disk", { size: 2 ** 20 })).write(0, bytes);
+  await host.close();
+  const lines = Array.from(await dumpStore(storeAccess(sound)), (line) => JSON.stringify(line));
+  await mkdir(to);
+  const data = await readFile(join(sound, "data"));
+  await writeFile(join(to, "data"), data.fill(0, 0, DATA_LABEL_SIZE));
+  await writeFile(join(to, "superblock.restore"), "");
+  await restoreStore(storeAccess(to), await readDump(Readable.from(lines)));
+  expect((await check(to, { data: true })).exitCode).toBe(0);
+  const restored = await Host.open(to);
+  expect(await restored.get("disk").read(0, bytes.length)).toEqual(bytes);
+  await restored.close();
 });
 
 it("a new store that could not be checked to the end is not called sound", async () => {
