@@ -29,6 +29,7 @@ import { Reclaimer } from "./reclaimer.ts";
 import { Releaser } from "./releaser.ts";
 import { emitRecords, holdsSubmitted } from "./records.ts";
 import { Sequencer } from "./sequencer.ts";
+import { Turns } from "./turns.ts";
 import type { World } from "./world.ts";
 
 /** A replay takes some 8 us for each, and opening should take no more than about a second. */
@@ -37,8 +38,6 @@ const MOST_COMMITS_TO_REPLAY = 100_000;
 const MOST_BYTES_TO_HOLD: number = MiB;
 /** Of space that came free since the last checkpoint, in bytes: soon used again, it is cached. */
 const MOST_BYTES_TO_REUSE: number = 256 * MiB;
-/** Calls that may follow each other without a turn of the event loop. */
-const CALLS_PER_TURN = 64;
 
 /** Limits that the caller set, in bytes. */
 export interface Limits {
@@ -77,7 +76,8 @@ export class Engine {
   readonly readOnly: boolean;
   readonly world: World;
   readonly health: Health = new Health();
-  readonly sequencer: Sequencer = new Sequencer();
+  readonly turns: Turns = new Turns();
+  readonly sequencer: Sequencer = new Sequencer(this.turns);
   readonly readers: Readers = new Readers();
   readonly allocator: Allocator;
   readonly ledger: Ledger;
@@ -93,8 +93,6 @@ export class Engine {
   readonly counters: Counters = { commits: 0, records: 0, reads: 0, bytesRead: 0, bytesWritten: 0 };
   readonly #limits: Limits;
   readonly #journal: Journal;
-  /** Calls that waited for nothing. */
-  #atOnce = 0;
   #closing = false;
 
   constructor(parts: EngineParts) {
@@ -131,7 +129,7 @@ export class Engine {
       const plan = makePlan();
       if (!(plan instanceof Promise) && this.commitAtOnce(plan)) {
         const { lsn } = this.state;
-        const turn = this.yieldNowAndThen();
+        const turn = this.turns.after(0);
         if (turn) await turn;
         return lsn;
       }
@@ -154,15 +152,6 @@ export class Engine {
   /** Nobody's turn has to be waited for, nor room. */
   get #isReady(): boolean {
     return this.sequencer.idle && this.#isRoomy();
-  }
-
-  /**
-   * A call that waits for nothing would resolve within the same turn of the event loop, and a
-   * caller who makes many would keep all I/O waiting, flushes too; so every so often one waits.
-   */
-  yieldNowAndThen(): Promise<void> | undefined {
-    this.#atOnce++;
-    return this.#atOnce % CALLS_PER_TURN === 0 ? new Promise(setImmediate) : undefined;
   }
 
   /** Refuses what a closed, failed or read-only host cannot do. */
@@ -189,7 +178,7 @@ export class Engine {
   flush(joins = false): Promise<unknown> {
     if (this.readOnly) return Promise.resolve();
     // One who asks over and over where nothing waits must not keep the event loop to himself.
-    const turn = this.isFlushed ? this.yieldNowAndThen() : undefined;
+    const turn = this.isFlushed ? this.turns.after(0) : undefined;
     if (turn) return turn.then(() => this.committer.flush(joins));
     if (this.sequencer.idle) return this.committer.flush(joins);
     return this.sequencer.after(() => this.committer.flush(joins));
@@ -345,7 +334,9 @@ export class Engine {
     }
     this.counters.commits++;
     this.counters.records += records.length;
-    for (const run of data) this.counters.bytesWritten += run.count * this.state.geometry.blockSize;
+    const blocks = data.reduce((sum, run) => sum + run.count, 0);
+    this.counters.bytesWritten += blocks * this.state.geometry.blockSize;
+    this.turns.count(blocks * this.state.geometry.blockSize);
     for (const record of records) {
       if (record.type === "delete") this.changedLsn.delete(record.subvolume);
       else if ("subvolume" in record) this.changedLsn.set(record.subvolume, this.state.lsn);

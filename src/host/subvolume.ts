@@ -64,7 +64,7 @@ export class Subvolume implements BlockSpace {
   async read(offset: number, length: number, options: WaitOptions = {}): Promise<Buffer> {
     const looking = this.#readInTurn(options, offset, length, memoryOf);
     const { from, image, filled } = looking instanceof Promise ? await looking : looking;
-    const done = filled ? untilAborted(filled, options) : this.#engine.yieldNowAndThen();
+    const done = filled ? untilAborted(filled, options) : this.#engine.turns.after(length);
     if (done) await done;
     this.#countRead(length);
     const at = offset - from * this.#engine.state.geometry.blockSize;
@@ -78,18 +78,18 @@ export class Subvolume implements BlockSpace {
    */
   async readInto(target: Uint8Array, offset: number, options: WaitOptions = {}): Promise<void> {
     checkWait(options);
+    const { length } = checkBytes("target", target);
     if (this.readNow(target, offset)) {
-      const turn = this.#engine.yieldNowAndThen();
+      const turn = this.#engine.turns.after(length);
       if (turn) await turn;
       return;
     }
-    const { length } = target;
     if (this.#areWhole(offset, length)) {
       const { filled } = await this.#readInTurn(options, offset, length, () => {
         checkLength("target", target, length);
         return target;
       });
-      await (filled ?? this.#engine.yieldNowAndThen());
+      await (filled ?? this.#engine.turns.after(length));
       this.#countRead(length);
     } else {
       const data = await this.read(offset, length, options);
