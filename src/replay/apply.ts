@@ -217,9 +217,10 @@ function relocate(state: State, record: RelocateRecord): void {
   const owners = ownersOf(state, live);
   const move = { pblock: from, count, shift: to - from };
   const visited = new Set<number>();
-  for (const { family, root } of state.catalogue.entries()) {
-    const mine = owners.get(family);
-    if (mine) relocateUnder(state.tree, root, move, mine, visited);
+  for (const [family, mine] of owners) {
+    for (const root of state.catalogue.rootsOf(family)) {
+      relocateUnder(state.tree, root, move, mine, visited);
+    }
   }
   for (const pblock of live) state.segments.move(pblock, pblock + move.shift);
 }

@@ -11,6 +11,7 @@ import {
   kinds,
   type SubvolumeEntry,
 } from "../format/checkpoint-values.ts";
+import { FamilyRoots } from "./family-roots.ts";
 
 const codec = {
   encode: encodeSubvolume,
@@ -23,6 +24,7 @@ export class Catalogue {
   next = 1;
   readonly #entries = new Map<number, SubvolumeEntry>();
   readonly #names = new Map<string, number>();
+  readonly #roots = new FamilyRoots();
   readonly #stored: Table<SubvolumeEntry>;
 
   constructor(source: Source) {
@@ -36,6 +38,11 @@ export class Catalogue {
   /** In the order of their ids, which is the order of their creation. */
   entries(): IterableIterator<SubvolumeEntry> {
     return this.#entries.values();
+  }
+
+  /** The roots of the maps of a family, each once. */
+  rootsOf(family: number): Iterable<number> {
+    return this.#roots.of(family);
   }
 
   get(id: number): SubvolumeEntry | undefined {
@@ -61,7 +68,9 @@ export class Catalogue {
   }
 
   delete(id: number): void {
-    this.#names.delete(this.require(id).name);
+    const entry = this.require(id);
+    this.#names.delete(entry.name);
+    this.#roots.move(entry, undefined);
     this.#entries.delete(id);
     this.#stored.delete(id);
   }
@@ -90,6 +99,7 @@ export class Catalogue {
     }
     const former = this.#entries.get(entry.id);
     if (former && former.name !== entry.name) this.#names.delete(former.name);
+    this.#roots.move(former, entry);
     this.#entries.set(entry.id, entry);
     this.#names.set(entry.name, entry.id);
     this.next = Math.max(this.next, entry.id + 1);
