@@ -1,6 +1,7 @@
 /**
  * The last argument of every method that can wait.
  */
+import { onAbort } from "../base/abort.ts";
 import { canceledBy, checkSignal, show } from "../base/arguments.ts";
 import { BlockspaceError } from "../base/errors.ts";
 
@@ -30,8 +31,7 @@ export function untilAborted<T>(work: PromiseLike<T>, { signal }: WaitOptions): 
   if (!signal) return work;
   return new Promise<T>((resolve, reject) => {
     const abort = (): void => reject(canceledBy(signal));
-    const end = (): void => signal.removeEventListener("abort", abort);
-    signal.addEventListener("abort", abort, { once: true });
+    const end = onAbort(signal, abort);
     work.then(resolve, reject).then(end, end);
     // Whoever aborted before there was somebody to listen is not heard again.
     if (signal.aborted) abort();
