@@ -14,6 +14,9 @@ import { blocksIn, eachSegment, type Geometry } from "./geometry.ts";
 import type { Segments } from "./segments.ts";
 import { WarmSegments } from "./warm-segments.ts";
 
+/** Their records are no more than a fraction of what a commit may hold. */
+const FEW_BLOCKS = 65_536;
+
 export class Allocator {
   readonly #segments: Segments;
   readonly #geometry: Geometry;
@@ -64,8 +67,12 @@ export class Allocator {
     return this.take(count);
   }
 
-  /** How many runs `count` blocks are taken in, at worst. */
+  /**
+   * How many runs `count` blocks are taken in, at worst. Of few blocks each may be one: to look for
+   * segments that are free would take longer than the blocks do, where a large store is half full.
+   */
   runsAtMost(count: number): number {
+    if (count <= FEW_BLOCKS) return count;
     const { segments, segmentBlocks } = this.#geometry;
     let whole = 0;
     for (let i = 0; i < segments && whole * segmentBlocks < count; i++) {

@@ -304,6 +304,18 @@ describe("preallocate", () => {
   });
 });
 
+describe("preallocate of a block", () => {
+  // It looked for a segment that is free each time: 10 ms where 8 TiB are full.
+  it("looks at no segments, however many are full", async () => {
+    const { store, host, disk } = await start(3000);
+    await disk.preallocate(1 * B, B);
+    const used = vi.spyOn(store.engineOf(host).allocator, "used");
+    await disk.preallocate(3 * B, B);
+    expect(used.mock.calls.length).toBeLessThanOrEqual(1);
+    await host.close();
+  });
+});
+
 describe("I9: opening", () => {
   it("after a crash replays the tail of the journal, whatever the store holds", async () => {
     const replayed: unknown[] = [];
