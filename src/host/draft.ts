@@ -4,21 +4,15 @@
  * thousand calls.
  */
 import type { PlannedChange } from "./plan.ts";
-
-interface Unmapping {
-  /** Its place among the changes. */
-  index: number;
-  subvolume: number;
-  vblock: number;
-  count: number;
-}
+import { RangeIndex } from "./range-index.ts";
 
 export class Draft {
   readonly changes: PlannedChange[] = [];
   readonly #blockSize: number;
   /** By subvolume, by vblock: the place of the last write to it among the changes. */
-  readonly #writes = new Map<number, Map<number, number>>();
-  readonly #unmappings: Unmapping[] = [];
+  readonly #writes = new Map<number, RangeIndex>();
+  /** The same of what makes it a hole. */
+  readonly #unmappings = new Map<number, RangeIndex>();
   /** Changes before this one are in the two above. */
   #known = 0;
   /** Behind the last record: what a write before it made may have been shared since. */
@@ -36,11 +30,8 @@ export class Draft {
   /** What the changes make of a block; nothing where they do not touch it. */
   contents(subvolume: number, vblock: number): Uint8Array | undefined {
     const index = this.#writeTo(subvolume, vblock);
-    const unmapping = this.#unmappings.findLast(
-      (one) =>
-        one.subvolume === subvolume && vblock >= one.vblock && vblock < one.vblock + one.count,
-    );
-    if (unmapping && unmapping.index > index) return new Uint8Array(this.#blockSize);
+    const unmapped = this.#unmappings.get(subvolume)?.at(vblock) ?? -1;
+    if (unmapped > index) return new Uint8Array(this.#blockSize);
     return index < 0 ? undefined : this.#image(index, vblock, 1);
   }
 
@@ -65,13 +56,7 @@ export class Draft {
   /** Some of these blocks are written. */
   writes(subvolume: number, vblock: number, count: number): boolean {
     this.#learn();
-    const written = this.#writes.get(subvolume);
-    if (!written) return false;
-    if (written.size < count) {
-      return [...written.keys()].some((one) => one >= vblock && one < vblock + count);
-    }
-    for (let i = 0; i < count; i++) if (written.has(vblock + i)) return true;
-    return false;
+    return this.#writes.get(subvolume)?.meets(vblock, count) ?? false;
   }
 
   #image(index: number, vblock: number, count: number): Uint8Array {
@@ -84,22 +69,25 @@ export class Draft {
   /** The place of the last write to a block, or -1. */
   #writeTo(subvolume: number, vblock: number): number {
     this.#learn();
-    return this.#writes.get(subvolume)?.get(vblock) ?? -1;
+    return this.#writes.get(subvolume)?.at(vblock) ?? -1;
   }
 
   #learn(): void {
     for (; this.#known < this.changes.length; this.#known++) {
       const change = this.changes[this.#known]!;
-      if (change.type === "write") this.#learnWrite(change.subvolume, change.vblock, change.count);
+      if (change.type === "write") this.#learnRange(this.#writes, change);
       else if (change.type === "record" && change.record.type === "unmap") {
-        this.#unmappings.push({ index: this.#known, ...change.record });
+        this.#learnRange(this.#unmappings, change.record);
       }
     }
   }
 
-  #learnWrite(subvolume: number, vblock: number, count: number): void {
-    let written = this.#writes.get(subvolume);
-    if (!written) this.#writes.set(subvolume, (written = new Map()));
-    for (let i = 0; i < count; i++) written.set(vblock + i, this.#known);
+  #learnRange(
+    ranges: Map<number, RangeIndex>,
+    { subvolume, vblock, count }: { subvolume: number; vblock: number; count: number },
+  ): void {
+    let known = ranges.get(subvolume);
+    if (!known) ranges.set(subvolume, (known = new RangeIndex()));
+    known.add(vblock, count, this.#known);
   }
 }

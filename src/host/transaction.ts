@@ -80,7 +80,11 @@ export class Transaction {
   /** @internal The plan of all that was gathered, which each call is checked for only now. */
   async plan(): Promise<Plan> {
     const planner = new Planner(this.#engine);
-    for (const step of this.#steps) await step(planner);
+    for (const step of this.#steps) {
+      await step(planner);
+      const turn = this.#engine.turns.after(0);
+      if (turn) await turn;
+    }
     return planner.plan();
   }
 
