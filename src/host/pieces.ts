@@ -34,23 +34,20 @@ export function firstPiece(state: State, root: number, from: number, to: number)
   if (isPathShared(state.nodes, root, vblock)) {
     return { ...facts, count: extent.count, shared: true, inPlace: false };
   }
-  const isShared = (block: number): boolean => state.segments.references(block) > 1;
-  const isInPlace = (block: number): boolean =>
-    unwritten && !isShared(block) && !holdsData(state, block);
-  const shared = isShared(pblock);
-  const inPlace = isInPlace(pblock);
-  let count = 1;
-  for (; count < extent.count; count++) {
-    const block = pblock + count;
-    if (isShared(block) !== shared || isInPlace(block) !== inPlace) break;
-  }
-  return { ...facts, count, shared, inPlace };
-}
-
-function holdsData(state: State, pblock: number): boolean {
+  // Of all its blocks at once: no extent crosses a segment.
   const { segmentBlocks } = state.geometry;
   const record = state.segments.record(Math.floor(pblock / segmentBlocks));
-  return record?.written[pblock % segmentBlocks] === 1;
+  const first = pblock % segmentBlocks;
+  const isShared = (i: number): boolean => (record?.refs.get(first + i) ?? 0) > 1;
+  const isInPlace = (i: number): boolean =>
+    unwritten && !isShared(i) && record?.written[first + i] !== 1;
+  const shared = isShared(0);
+  const inPlace = isInPlace(0);
+  let count = 1;
+  while (count < extent.count && isShared(count) === shared && isInPlace(count) === inPlace) {
+    count++;
+  }
+  return { ...facts, count, shared, inPlace };
 }
 
 /** All pieces of `[from, to)` in order. */

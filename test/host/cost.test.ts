@@ -304,6 +304,20 @@ describe("preallocate", () => {
   });
 });
 
+describe("extents", () => {
+  // It asked for the record of its segment for every block, once or twice.
+  it("look at a segment's record once for each extent, however long", async () => {
+    const { store, host, disk } = await start(100);
+    await disk.preallocate(1000 * B, 2000 * B);
+    await disk.write(4000 * B, blocks("y", 500));
+    const asked = vi.spyOn(store.engineOf(host).state.segments, "record");
+    const mapped = [...disk.extents()].filter(({ type }) => type !== "hole");
+    expect(mapped.length).toBeGreaterThan(100);
+    expect(asked.mock.calls.length).toBeLessThanOrEqual(mapped.length);
+    await host.close();
+  });
+});
+
 describe("preallocate of a block", () => {
   // It looked for a segment that is free each time: 10 ms where 8 TiB are full.
   it("looks at no segments, however many are full", async () => {
