@@ -19,6 +19,8 @@ const HALF_FULL = 0.5;
 /** The background begins when less than this part of the segments, one in so many, is free. */
 const FREE_SHARE = 16;
 const SEGMENTS_AT_ONCE = 4;
+/** Segments that are looked at in one turn of the event loop; 16 TiB have four million. */
+const LOOKS_PER_TURN = 65_536;
 
 /** What a run of the cleaner did; sizes in bytes. */
 export interface CleanerReport {
@@ -31,7 +33,7 @@ export interface CleanerReport {
 /** Empties the emptiest segments until no more can be gained, or the caller's signal aborts. */
 export async function compact(engine: Engine, signal?: AbortSignal): Promise<CleanerReport> {
   const report: CleanerReport = { segments: 0, bytesMoved: 0, problems: [] };
-  for (const segment of candidates(engine, FULL_ENOUGH)) {
+  for (const segment of await candidates(engine, FULL_ENOUGH)) {
     if (signal?.aborted) break;
     const empty = (): Promise<boolean> => emptyInTurn(engine, segment, report);
     const done = (await empty()) || (await afterRelease(engine, empty));
@@ -50,10 +52,14 @@ export async function compact(engine: Engine, signal?: AbortSignal): Promise<Cle
  */
 export async function keepSegmentsFree(engine: Engine): Promise<void> {
   const { geometry } = engine.state;
+  const enough = Math.max(2, geometry.segments / FREE_SHARE);
   let free = 0;
-  for (let i = 0; i < geometry.segments; i++) if (engine.allocator.used(i) === 0) free++;
-  if (free === 0 || free >= Math.max(2, geometry.segments / FREE_SHARE)) return;
-  const chosen = candidates(engine, HALF_FULL).slice(0, SEGMENTS_AT_ONCE);
+  await lookAtAll(engine, (segment) => {
+    if (engine.allocator.used(segment) === 0) free++;
+    return free < enough;
+  });
+  if (free === 0 || free >= enough) return;
+  const chosen = (await candidates(engine, HALF_FULL)).slice(0, SEGMENTS_AT_ONCE);
   const { live } = engine.state.segments;
   const blocks = chosen.reduce((sum, segment) => sum + live[segment]!, 0);
   if (Math.ceil(blocks / geometry.segmentBlocks) >= chosen.length) return;
@@ -77,14 +83,23 @@ async function releaseBusy(engine: Engine): Promise<void> {
 }
 
 /** Segments that are used, and less than `full`, the emptiest first. */
-function candidates(engine: Engine, full: number): number[] {
+async function candidates(engine: Engine, full: number): Promise<number[]> {
   const { geometry, live } = engine.state.segments;
-  const worth: number[] = [];
-  for (let segment = 0; segment < geometry.segments; segment++) {
-    const used = live[segment]! / blocksIn(geometry, segment);
-    if (used > 0 && used < full) worth.push(segment);
+  const byLive = Array.from({ length: geometry.segmentBlocks + 1 }, (): number[] => []);
+  await lookAtAll(engine, (segment) => {
+    const blocks = live[segment]!;
+    if (blocks > 0 && blocks / blocksIn(geometry, segment) < full) byLive[blocks]!.push(segment);
+    return true;
+  });
+  return byLive.flat();
+}
+
+/** Calls `look` for each segment for as long as it returns true; the event loop turns between. */
+async function lookAtAll(engine: Engine, look: (segment: number) => boolean): Promise<void> {
+  const { segments } = engine.state.geometry;
+  for (let segment = 0; segment < segments && look(segment); segment++) {
+    if ((segment + 1) % LOOKS_PER_TURN === 0) await new Promise(setImmediate);
   }
-  return worth.toSorted((a, b) => live[a]! - live[b]!);
 }
 
 /** Waits first for maps that are being taken apart: in the turn everybody would wait for them. */

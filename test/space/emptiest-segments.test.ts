@@ -61,4 +61,28 @@ describe("EmptiestSegments", () => {
     // Two looks at all of them for each 256, and one at each that is taken.
     expect(used.looks / count).toBeLessThan(2 * Math.ceil(count / 256) + 5);
   });
+
+  // A look at all segments of 16 TiB kept the event loop for 0.1 s, for each 256 that were filled.
+  it("look at one part of a large store at a time, and at each in its turn", () => {
+    const PART = 65_536;
+    const used = new Used(Array.from({ length: 3 * PART + 5 }, () => SEGMENT_BLOCKS - 1));
+    const parts: number[] = [];
+    for (let taken = 0; taken < 4 * 256; taken++) {
+      used.looks = 0;
+      const part = Math.floor(used.fill()! / PART);
+      expect(used.looks).toBeLessThanOrEqual(2 * PART + 2);
+      if (parts.at(-1) !== part) parts.push(part);
+    }
+    expect(parts).toEqual([0, 1, 2, 3, 0]);
+  });
+
+  it("find the last segment with room of a large store, wherever it is", () => {
+    const PART = 65_536;
+    const used = new Used(Array.from({ length: 3 * PART }, () => SEGMENT_BLOCKS));
+    for (const segment of [PART, 5, 3 * PART - 1, PART - 1]) {
+      used.blocks[segment] = 2;
+      expect(used.fill()).toBe(segment);
+    }
+    expect(used.fill()).toBeUndefined();
+  });
 });
