@@ -101,8 +101,8 @@ export const spaceBugs: readonly PlantedBug[] = [
   {
     name: "shared-preallocation-written-in-place",
     file: "host/pieces.js",
-    find: "unwritten && !isShared(block) && !holdsData(state, block)",
-    replace: "unwritten && !isShared(block)",
+    find: "unwritten && !isShared(i) && record?.written[first + i] !== 1",
+    replace: "unwritten && !isShared(i)",
     mistake: "a preallocated block that held a clone's data is written in place",
     first: 24,
   },
