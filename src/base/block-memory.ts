@@ -9,6 +9,7 @@
  */
 import { MiB } from "./units.ts";
 
+/** Of a chunk at most: who keeps less has smaller ones. */
 const CHUNK_BYTES: number = MiB;
 
 /** Slots side by side, in one chunk. */
@@ -35,7 +36,8 @@ export class BlockMemory {
   /** Keeps up to `keptBytes` for the next use. */
   constructor(blockSize: number, keptBytes: number) {
     this.#blockSize = blockSize;
-    this.#chunkSlots = Math.max(1, CHUNK_BYTES / blockSize);
+    const chunkBytes = Math.min(CHUNK_BYTES, keptBytes);
+    this.#chunkSlots = Math.max(1, Math.floor(chunkBytes / blockSize));
     this.#keptChunks = Math.ceil(keptBytes / (this.#chunkSlots * blockSize));
   }
 

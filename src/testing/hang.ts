@@ -20,8 +20,8 @@ export async function unlessHung<T>(
   if (debuggerUrl() !== undefined) return work();
   let timer: NodeJS.Timeout | undefined;
   const hang = new Promise<never>((_, reject) => {
-    const error = new HangError(`the ${what} did not end within ${HANG_MS / 1000} s`);
     timer = setTimeout(() => {
+      const error = new HangError(`the ${what} did not end within ${HANG_MS / 1000} s`);
       disk.onOperation = () => {
         throw error;
       };
