@@ -1,7 +1,7 @@
 /** Memory that is used again: never while anything refers to it, and no more of it than needed. */
 import { describe, expect, it } from "vitest";
 import { BlockMemory, type SlotRun } from "../../src/base/block-memory.ts";
-import { MiB } from "../../src/base/units.ts";
+import { KiB, MiB } from "../../src/base/units.ts";
 import { seededNumbers } from "../device/scratch.ts";
 
 const B = 65_536;
@@ -13,7 +13,7 @@ describe("BlockMemory", () => {
     const memory = new BlockMemory(B, 2 * MiB);
     const held: { run: SlotRun; mark: number; references: number }[] = [];
     const isIntact = ({ run, mark }: (typeof held)[number]): boolean =>
-      memory.view(run).every((byte) => byte === mark);
+      Buffer.alloc(run.count * B, mark).equals(memory.view(run));
     let changed = 0;
     for (let step = 0; step < 3000; step++) {
       const verb = pick(held.length > 40 ? 4 : 3);
@@ -67,5 +67,15 @@ describe("BlockMemory", () => {
     expect(memory.bytes).toBeLessThanOrEqual(3 * MiB);
     const again = memory.take(CHUNK);
     expect(memory.view(again)).toHaveLength(MiB);
+  });
+
+  it.each([
+    { block: 512, kept: 64 * KiB, bytes: 64 * KiB },
+    { block: 4 * KiB, kept: 10 * KiB, bytes: 8 * KiB },
+    { block: 4 * KiB, kept: 0, bytes: 4 * KiB },
+  ])("has no chunk larger than the $kept bytes that it may keep", ({ block, kept, bytes }) => {
+    const memory = new BlockMemory(block, kept);
+    expect(memory.take(MiB / block).count).toBe(bytes / block);
+    expect(memory.bytes).toBe(bytes);
   });
 });
