@@ -1,11 +1,13 @@
 /**
  * How the tests run: one process for each test file, because lmdb is native code and a crash of it
- * must not take the other files down. Where `CI` is set, a report for machines is written as well:
- * to `BLOCKSPACE_TEST_REPORT`, or to a file in the system's temporary directory.
+ * must not take the other files down; as many at a time as there are processors. Where `CI` is set,
+ * a report for machines is written as well: to `BLOCKSPACE_TEST_REPORT`, or to a file in the
+ * system's temporary directory.
  */
-import { tmpdir } from "node:os";
+import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { defineConfig, type ViteUserConfig } from "vitest/config";
+import { LongestFirst } from "./test/support/longest-first.ts";
 
 const reportFile =
   process.env["BLOCKSPACE_TEST_REPORT"] ?? join(tmpdir(), `blockspace-tests-${process.pid}.json`);
@@ -14,6 +16,9 @@ const config: ViteUserConfig = defineConfig({
   test: {
     include: ["test/**/*.test.ts", "recovery-tests/**/*.test.ts"],
     pool: "forks",
+    // Unless told, vitest leaves one processor to itself, which needs next to nothing.
+    maxWorkers: availableParallelism(),
+    sequence: { sequencer: LongestFirst },
     testTimeout: 60_000,
     hookTimeout: 60_000,
     reporters: process.env["CI"] ? ["default", ["json", { outputFile: reportFile }]] : ["default"],
