@@ -14,10 +14,15 @@ import { Host } from "../../src/index.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 
-/** What node is given before the arguments of the command. */
-export const entry: readonly string[] = isBuilt()
-  ? [join(root, "dist/cli/main.js")]
-  : ["--import", import.meta.resolve("tsx"), join(root, "src/cli/main.ts")];
+const isUpToDate = isBuilt();
+
+/** What node is given before the arguments of the command that a file of `src/cli` is. */
+export function entryOf(name: "main" | "fsck-main"): readonly string[] {
+  if (isUpToDate) return [join(root, `dist/cli/${name}.js`)];
+  return ["--import", import.meta.resolve("tsx"), join(root, `src/cli/${name}.ts`)];
+}
+
+export const entry: readonly string[] = entryOf("main");
 
 function isBuilt(): boolean {
   const main = join(root, "dist/cli/main.js");

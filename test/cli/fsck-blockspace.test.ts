@@ -3,21 +3,16 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { cp, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { Host } from "../../src/index.ts";
-import { scratch } from "./blockspace.ts";
+import { entryOf, scratch } from "./blockspace.ts";
 import { flip, sampleStore } from "./sample-store.ts";
 
 const path = scratch();
 const store = (): Promise<string> => sampleStore(path("store"));
 
 /** The other command, as node takes it. */
-const FSCK: readonly string[] = [
-  "--import",
-  import.meta.resolve("tsx"),
-  fileURLToPath(new URL("../../src/cli/fsck-main.ts", import.meta.url)),
-];
+const FSCK: readonly string[] = entryOf("fsck-main");
 
 /** Runs the other command. */
 async function fsck(...args: string[]): Promise<{ code: number | null; out: string; err: string }> {
