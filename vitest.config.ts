@@ -19,8 +19,9 @@ const config: ViteUserConfig = defineConfig({
     // Unless told, vitest leaves one processor to itself, which needs next to nothing.
     maxWorkers: availableParallelism(),
     sequence: { sequencer: LongestFirst },
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    // For what hangs: on a busy machine a test of programs takes ten times what it takes elsewhere.
+    testTimeout: 180_000,
+    hookTimeout: 180_000,
     reporters: process.env["CI"] ? ["default", ["json", { outputFile: reportFile }]] : ["default"],
   },
 });
