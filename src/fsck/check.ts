@@ -2,7 +2,7 @@
  * A check from beginning to end: eight phases in order, each named and timed. It writes nothing,
  * not even a lock file, and believes nothing that it reads.
  */
-import { show } from "../base/arguments.ts";
+import { checkWhole, show } from "../base/arguments.ts";
 import { BlockspaceError, isBlockspaceError, messageOf } from "../base/errors.ts";
 import type { Device, LockMode } from "../device/device.ts";
 import { formatUuid, type Superblock } from "../format/superblock.ts";
@@ -110,13 +110,14 @@ export interface BadBlock {
 
 /** Checks the store in a directory; resolves whatever is wrong with it, but for the arguments. */
 export async function check(path: string, options: CheckOptions = {}): Promise<CheckReport> {
-  checkRate(options);
+  checkScrub(options);
   const { report } = await examine(storeAccess(path, options), options);
   return report;
 }
 
-/** `EINVAL` for a rate at which nothing would ever be read. */
-export function checkRate({ bytesPerSecond: rate }: CheckOptions): void {
+/** `EINVAL` for a scrub that begins nowhere, or at whose rate nothing would ever be read. */
+export function checkScrub({ dataFrom, bytesPerSecond: rate }: CheckOptions): void {
+  if (dataFrom !== undefined) checkWhole("dataFrom", dataFrom);
   if (rate === undefined || (typeof rate === "number" && rate >= 1)) return;
   throw new BlockspaceError("EINVAL", `bytesPerSecond is ${show(rate)}; allowed is 1 or more`);
 }

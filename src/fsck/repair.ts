@@ -17,7 +17,7 @@ import { addressOf } from "../space/geometry.ts";
 import {
   type CheckOptions,
   type CheckReport,
-  checkRate,
+  checkScrub,
   type Evidence,
   examine,
   failureBits,
@@ -84,7 +84,7 @@ export interface RepairReport {
  */
 export async function repair(path: string, options: RepairOptions): Promise<RepairReport> {
   const { to } = options;
-  checkRate(options);
+  checkScrub(options);
   const access = storeAccess(path, options);
   const target = to === undefined ? undefined : storeAccess(to);
   if (target) await refuseWithin(access.directory.path, target.directory.path);

@@ -8,6 +8,7 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { crc32 } from "../base/checksum.ts";
+import { BlockspaceError } from "../base/errors.ts";
 import type { Device } from "../device/device.ts";
 import { kinds } from "../format/checkpoint-values.ts";
 import { isLeaf, LENGTH_MASK } from "../format/map-node.ts";
@@ -56,15 +57,19 @@ export async function scrub(
 ): Promise<ScrubResult> {
   const { geometry } = parts;
   const { blockSize } = geometry;
-  const from = Math.ceil(((options.from ?? 0) - geometry.dataOffset) / blockSize);
+  const { from = 0 } = options;
+  const end = addressOf(geometry, geometry.capacityBlocks);
+  if (from >= end) {
+    throw new BlockspaceError(
+      "EINVAL",
+      `dataFrom is ${from}; the data of this store ends at ${end}`,
+    );
+  }
   let total = 0;
-  for (const { count } of allRuns(parts)) total += count * blockSize;
+  for (const { count } of runsFrom(parts, from)) total += count * blockSize;
   const began = performance.now();
   let bytes = 0;
-  for (const whole of allRuns(parts)) {
-    const left = Math.min(whole.count, whole.pblock + whole.count - from);
-    if (left <= 0) continue;
-    const run = { ...whole, pblock: whole.pblock + whole.count - left, count: left };
+  for (const run of runsFrom(parts, from)) {
     if (options.signal?.aborted) return { bytes, next: addressOf(geometry, run.pblock) };
     await readRun(parts, run, report);
     bytes += run.count * blockSize;
@@ -94,6 +99,16 @@ interface Run {
   record: SegmentRecord;
   /** The checkpoint whose record it is; without one, that of the state. */
   checkpoint?: EnvironmentName;
+}
+
+/** Everything to be read from an address on. */
+function* runsFrom(parts: ScrubParts, address: number): Generator<Run> {
+  const { blockSize, dataOffset } = parts.geometry;
+  const first = Math.ceil((address - dataOffset) / blockSize);
+  for (const run of allRuns(parts)) {
+    const count = Math.min(run.count, run.pblock + run.count - first);
+    if (count > 0) yield { ...run, pblock: run.pblock + run.count - count, count };
+  }
 }
 
 /** Everything to be read, in the order of addresses. */

@@ -31,7 +31,9 @@ export interface OpenHostOptions {
   device?: string;
   /**
    * What the journal's files should take up, from 64 KiB to 8 GiB; 128 MiB unless given, whatever
-   * was given before. Each opening reads up to an eighth of it, besides what has to be replayed.
+   * was given before. Each opening reads up to an eighth of it, besides what has to be replayed. An
+   * opening after a crash holds the data in memory that the journal alone has, up to about half of
+   * this, until it is written home; a `readOnly` one for as long as it is open.
    */
   journalSize?: number;
   /** Memory for map nodes and segment records; 128 MiB unless given. */

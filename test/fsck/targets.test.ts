@@ -216,6 +216,20 @@ it("an undo file that cannot be written is not left half done", async () => {
   expect(await copy.directory.list()).not.toContain("fsck.undo.new");
 });
 
+it.each([-1, NaN, 0.5, "1" as unknown as number])("data from %s is refused", async (dataFrom) => {
+  const checked = check(store, { data: true, dataFrom });
+  await expect(checked).rejects.toMatchObject({ code: "EINVAL" });
+});
+
+// It had read nothing, and called the store sound.
+it("data from behind the end is not called sound", async () => {
+  const { exitCode, failure } = await check(store, { data: true, dataFrom: 2 ** 40 });
+  expect(exitCode & 8).toBe(8);
+  expect(failure?.message).toMatch(
+    /dataFrom is 1099511627776; the data of this store ends at \d+$/,
+  );
+});
+
 it.each([0, -1, NaN, 0.5, "1" as unknown as number])("a rate of %s is refused", async (rate) => {
   const options = { data: true, bytesPerSecond: rate };
   await expect(check(store, options)).rejects.toMatchObject({ code: "EINVAL" });
