@@ -40,10 +40,7 @@ export interface CrashReport {
   states: number;
   distinct: number;
   byKind: Partial<Record<CaseKind, Tally>>;
-  /**
-   * At most as many as the budget allows, and those that come down to the same smallest case once;
-   * `byKind` counts them all.
-   */
+  /** At most as many as the budget allows; `byKind` counts them all. */
   violations: Violation[];
   /** False when the budget or a signal ended the check before all cases had been tried. */
   complete: boolean;

@@ -254,17 +254,6 @@ class Checking<Observed, Step> {
       smallestSteps: smallest.steps,
       trace: await storyOfCase(this.#check, smallest.run, smallest.crashCase),
     };
-    const isKnown = this.#report.violations.some((other) => isSame(other, violation));
-    if (!isKnown) this.#report.violations.push(violation);
+    this.#report.violations.push(violation);
   }
-}
-
-/** Two crashes may come down to one: to be read, and to be replayed, once. */
-function isSame(one: Violation, other: Violation): boolean {
-  return (
-    one.smallestVector === other.smallestVector &&
-    one.smallestMessage === other.smallestMessage &&
-    one.smallestSteps.length === other.smallestSteps.length &&
-    one.smallestSteps.every((step, i) => step === other.smallestSteps[i])
-  );
 }

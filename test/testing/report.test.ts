@@ -139,20 +139,6 @@ describe("a report for people", () => {
     expect(formatReport({ ...report, milliseconds: 1234 })).toBe(GOLDEN);
   });
 
-  // Of ten violations, all that there was room for, seven could be the same one.
-  it("lists what comes down to the same crash once", async () => {
-    const check = { ...checkOf(flaws["does not sync the folder"]), steps: [1, 2] };
-    const { violations, byKind } = await checkCrashConsistency(check, {
-      model: { kinds: ["prefix", "subset", "names"] },
-    });
-    const found = Object.values(byKind).reduce((sum, tally) => sum + tally.violations, 0);
-    const cases = violations.map(
-      ({ smallestVector, smallestSteps }) => `${smallestVector} ${String(smallestSteps)}`,
-    );
-    expect(found).toBeGreaterThan(cases.length);
-    expect(new Set(cases).size).toBe(cases.length);
-  });
-
   it("aligns its columns, says which fault it was, and leaves out what is not there", () => {
     const report: CrashReport = {
       name: "many",
