@@ -45,8 +45,8 @@ describe("init", () => {
 
   it("refuses a journal that no opening could search, and makes nothing", async () => {
     const { code, says } = await failure("init", at("s"), "--journal-size", "16GiB");
-    expect(says).toMatch(/^blockspace: EINVAL: journalSize is 17179869184 bytes; allowed .*\n$/);
-    expect(code).toBe(1);
+    expect(says).toMatch(/^blockspace: journalSize is 17179869184 bytes; allowed .*\n$/);
+    expect(code).toBe(2);
     expect(await readdir(at("."))).toEqual([]);
   });
 
@@ -86,7 +86,7 @@ describe("init", () => {
 
   it("refuses what no store can have", async () => {
     const { code, says } = await failure("init", at("s"), "--block-size", "5000");
-    expect([code, says]).toEqual([1, expect.stringMatching(/^blockspace: EINVAL: blockSize is/)]);
+    expect([code, says]).toEqual([2, expect.stringMatching(/^blockspace: blockSize is 5000/)]);
   });
 });
 

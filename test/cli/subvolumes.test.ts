@@ -57,9 +57,6 @@ describe("subvolumes", () => {
   it.each([
     ["an unknown name", ["delete", "nobody"], 'ENOENT: there is no subvolume "nobody"'],
     ["a name that is taken", ["clone", "disk", "disk"], 'EEXIST: there is a subvolume "disk"'],
-    ["an empty name", ["snapshot", "disk", ""], 'EINVAL: the name is ""; allowed are'],
-    ["a long name", ["rename", "disk", "x".repeat(256)], "ENAMETOOLONG: the name has 256 bytes"],
-    ["no size", ["resize", "disk", "0"], "EINVAL: size is 0; allowed are whole numbers from 1"],
     ["a rollback to itself", ["rollback", "disk", "disk"], 'EINVAL: "disk" is not a snapshot'],
   ])("refuse %s with 1", async (_what, [command, ...args], message) => {
     await makeStore(at("s"), disk);

@@ -66,6 +66,7 @@ describe("what makes no sense ends with 2", () => {
     ["an empty disk", ["create", "s", "n", "--size", "0"], "allowed is 1 byte or more"],
     ["no size at all", ["resize", "s", "n", "0"], "allowed is 1 byte or more"],
     ["no name", ["snapshot", "s", "n", ""], 'the name is ""; allowed are'],
+    ["a long name", ["rename", "s", "n", "x".repeat(256)], "the name has 256 bytes; allowed are"],
     ["no device", ["--device", "", "list", "s"], "allowed is a path"],
     ["two outputs", ["export", "s", "n", "-", "--json"], "--json and - both want standard output"],
     ["half of a key", ["serve", "s", "--tls-ca", "f"], "--tls-ca needs --tls-cert and --tls-key"],
