@@ -1,7 +1,7 @@
 /** How arguments become values, and the options that several commands share. */
 import { type Command, InvalidArgumentError } from "commander";
 import { checkName } from "../base/arguments.ts";
-import { BlockspaceError, isBlockspaceError, messageOf } from "../base/errors.ts";
+import { BlockspaceError, isBlockspaceError, reasonIn } from "../base/errors.ts";
 import { parseSize } from "../base/units.ts";
 
 /** Arguments that make no sense, or not together: told as wrong usage, whatever the exit codes. */
@@ -13,34 +13,27 @@ export class UsageError extends BlockspaceError {
 
 /** Looks at arguments before anything is done; what is wrong with them is wrong usage. */
 export function asUsage<T>(look: () => T): T {
+  return refusedAs(UsageError, look);
+}
+
+/** A refusal of `look` is told as an error of another kind, with the same reason. */
+function refusedAs<T>(Refusal: new (reason: string) => Error, look: () => T): T {
   try {
     return look();
   } catch (error) {
     if (!isBlockspaceError(error)) throw error;
-    throw new UsageError(reasonOf(error));
+    throw new Refusal(reasonIn(error));
   }
-}
-
-function reasonOf(error: unknown): string {
-  return messageOf(error).replace(/^E[A-Z]+: /, "");
 }
 
 /** A size or an offset in bytes, as `4096`, `512M` or `10GiB`. */
 export function sizeArgument(text: string): number {
-  try {
-    return parseSize(text);
-  } catch (error) {
-    throw new InvalidArgumentError(reasonOf(error));
-  }
+  return refusedAs(InvalidArgumentError, () => parseSize(text));
 }
 
 /** A name that is to be given. */
 export function newNameArgument(text: string): string {
-  try {
-    return checkName(text);
-  } catch (error) {
-    throw new InvalidArgumentError(reasonOf(error));
-  }
+  return refusedAs(InvalidArgumentError, () => checkName(text));
 }
 
 /** A path; an empty one is most likely a variable that is not set. */

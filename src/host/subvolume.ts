@@ -78,8 +78,9 @@ export class Subvolume implements BlockSpace {
    */
   async readInto(target: Uint8Array, offset: number, options: WaitOptions = {}): Promise<void> {
     checkWait(options);
-    const { length } = checkBytes("target", target);
-    if (this.readNow(target, offset)) {
+    const isRead = this.readNow(target, offset);
+    const { length } = target;
+    if (isRead) {
       const turn = this.#engine.turns.after(length);
       if (turn) await turn;
       return;

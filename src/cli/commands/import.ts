@@ -3,7 +3,6 @@
  * renamed when it is whole; when the import fails or is interrupted, it is deleted again.
  */
 import type { Command } from "commander";
-import { checkName } from "../../base/arguments.ts";
 import { BlockspaceError, messageOf } from "../../base/errors.ts";
 import { formatSize } from "../../base/units.ts";
 import type { StoreAccess, SubvolumeAccess } from "../control/store-access.ts";
@@ -132,7 +131,6 @@ async function copyIn(
 
 /** Refused before the work, not after it. */
 function refuseTaken(host: StoreAccess, name: string): void {
-  checkName(name);
   if (!host.list().some((info) => info.name === name)) return;
   throw new BlockspaceError("EEXIST", `there is a subvolume "${name}" already`, {
     subvolume: name,
