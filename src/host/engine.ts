@@ -129,7 +129,7 @@ export class Engine {
       const plan = makePlan();
       if (!(plan instanceof Promise) && this.commitAtOnce(plan)) {
         const { lsn } = this.state;
-        const turn = this.turns.after(0);
+        const turn = this.turns.next;
         if (turn) await turn;
         return lsn;
       }
@@ -320,6 +320,7 @@ export class Engine {
     this.health.checkWritable();
     checkCommitSize(recordBytes(this.state, this.allocator, plan));
     if (plan.changes.length === 0) {
+      this.turns.count(0);
       plan.committed?.();
       return this.state.lsn;
     }

@@ -12,24 +12,29 @@ const BYTES_PER_CALL: number = 64 * KiB;
 
 export class Turns {
   #done = 0;
-  #next: Promise<void> | undefined;
+  #beginning: Promise<void> | undefined;
 
   /** A call has moved so many bytes; who makes it need not wait. */
   count(bytes: number): void {
     this.#done += BYTES_PER_CALL + bytes;
   }
 
-  /** As {@link count}; the promise is that of the next turn, where this one has had enough. */
+  /** As {@link count}, and then {@link next}. */
   after(bytes: number): Promise<void> | undefined {
     this.count(bytes);
+    return this.next;
+  }
+
+  /** The promise of the next turn, where this one has had enough. */
+  get next(): Promise<void> | undefined {
     if (this.#done < BYTES_PER_TURN) return undefined;
-    this.#next ??= new Promise((resolve) => {
+    this.#beginning ??= new Promise((resolve) => {
       setImmediate(() => {
         this.#done = 0;
-        this.#next = undefined;
+        this.#beginning = undefined;
         resolve();
       });
     });
-    return this.#next;
+    return this.#beginning;
   }
 }
