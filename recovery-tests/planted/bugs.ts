@@ -4,6 +4,7 @@ import { checkpointBugs } from "./bugs/checkpoint.ts";
 import { commitBugs } from "./bugs/commit.ts";
 import { creationBugs } from "./bugs/creation.ts";
 import { failureBugs } from "./bugs/failure.ts";
+import { growthBugs } from "./bugs/growth.ts";
 import { journalBugs } from "./bugs/journal.ts";
 import { mapBugs } from "./bugs/maps.ts";
 import { operationBugs } from "./bugs/operations.ts";
@@ -20,6 +21,7 @@ export const bugs: readonly PlantedBug[] = [
   ...mapBugs,
   ...operationBugs,
   ...creationBugs,
+  ...growthBugs,
 ];
 
 /** The bug of a name; `RangeError` when there is none. */

@@ -33,6 +33,7 @@ const order: readonly (readonly [row: number, cases: number])[] = [
   [6, 50],
   [10, 20],
   [7, 20],
+  [27, 60],
   [21, 1],
 ];
 /** Of one workload, so that many are tried. */

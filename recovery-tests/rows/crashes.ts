@@ -7,6 +7,7 @@ import type { Mark } from "../store/model.ts";
 import { rottenParts } from "../store/rotten-checkpoint.ts";
 import {
   cutShortSequence,
+  enlargingSequence,
   numbersFor,
   restartingSequence,
   rotatingSequence,
@@ -58,7 +59,7 @@ export const crashRows: readonly Row[] = [
     ofShort(["prefix"]),
   ),
   crashRow(
-    { number: 2, fault: "any subset of the unflushed writes", leaves: "P1", cases: 1_200_000 },
+    { number: 2, fault: "any subset of the unflushed writes", leaves: "P1", cases: 600_000 },
     async (index) => {
       const { check, options } = await crashesOf(
         wideSequence(index),
@@ -136,6 +137,13 @@ export const crashRows: readonly Row[] = [
       const sequence = [restartingSequence, sharedSequence, rotatingSequence][index % 3]!;
       const check = olderCheck("checked", sequence(index), await usedStore("tight"));
       return { check, options: { model: { kinds: everyKind }, budget: { states: 100 } } };
+    },
+  ),
+  crashRow(
+    { number: 27, fault: "power cut while the store is made larger", leaves: "P1", cases: 10_000 },
+    async (index) => {
+      const check = crashCheck("larger", enlargingSequence(index), await usedStore("tight"));
+      return { check, options: { model: { kinds: everyKind }, budget: { states: 200 } } };
     },
   ),
 ];

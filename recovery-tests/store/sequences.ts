@@ -123,6 +123,29 @@ export function sharedSequence(index: number): Step[] {
   ];
 }
 
+/**
+ * A store that is nearly full is made larger while it is worked on, and what it got is written to.
+ * The process may be killed while that happens, and the next one makes it larger once more.
+ */
+export function enlargingSequence(index: number): Step[] {
+  const below = numbersFor(`enlarging ${index}`);
+  // None that takes space: whatever is refused may come only where it is alone.
+  const works = ["flush", "checkpoint", "discard", "snapshot", "compact", "read"];
+  const work = (name: string): Step =>
+    makeStep(works[below(works.length)]!, `enlarging ${index} ${name}`);
+  const big = (name: string): Step => makeStep("big", `${name} ${index}`);
+  const steps: Step[] = [];
+  for (let turn = 0; turn < 1 + below(3); turn++) {
+    const enlarge: Step = { do: "enlarge", blocks: 17 + below(40) };
+    const meanwhile: Step[] = [work(`${turn} before`), enlarge, big(`${turn} at once`)];
+    const killed: Step = { do: "kill", after: below(16), steps: meanwhile };
+    const spared: Step = { do: "together", steps: [...meanwhile, work(`${turn} beside`)] };
+    steps.push(below(3) === 0 ? killed : spared, big(`${turn} new`), big(`${turn} newer`));
+    steps.push(work(`${turn} end`), FLUSH);
+  }
+  return steps;
+}
+
 /** A long life: steps of all kinds. */
 export function longSequence(index: number, length: number): Step[] {
   const below = numbersFor(`long ${index}`);

@@ -127,6 +127,9 @@ export class Session {
       case "compact":
         await this.host.compact();
         return;
+      case "enlarge":
+        await this.host.grow(this.host.statistics().capacity + step.blocks * BLOCK);
+        return;
       case "reopen":
         return this.#reopen();
       case "kill":

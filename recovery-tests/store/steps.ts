@@ -39,6 +39,8 @@ export type Step =
   /** One commit over two subvolumes and a snapshot. */
   | { do: "transact"; at: number; length: number; salt: number }
   | { do: "flush" | "checkpoint" | "compact" | "reopen" }
+  /** The store itself is made larger by so many blocks. */
+  | { do: "enlarge"; blocks: number }
   /** The process is killed when so many operations of the steps have reached the disk. */
   | { do: "kill"; after: number; steps: Step[] }
   /** Writes and flushes until the journal has gone on to another file. */

@@ -7,6 +7,7 @@ import { addCompactCommand } from "./commands/compact.ts";
 import { addDiffCommand } from "./commands/diff.ts";
 import { addDumpCommands } from "./commands/dump.ts";
 import { addExportCommand } from "./commands/export.ts";
+import { addGrowCommand } from "./commands/grow.ts";
 import { addImportCommand } from "./commands/import.ts";
 import { addInfoCommand } from "./commands/info.ts";
 import { addInitCommand } from "./commands/init.ts";
@@ -75,6 +76,7 @@ export function buildProgram(program: Command, session: Session): Command {
   addDiffCommand(program, session);
   addJournalCommand(program, session);
   addCompactCommand(program, session);
+  addGrowCommand(program, session);
   addCheckCommand(program, session);
   addRepairCommand(program, session);
   addDumpCommands(program, session);

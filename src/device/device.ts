@@ -2,7 +2,7 @@
  * What a medium promises to the rooms above it. Every medium (file, block device, memory) keeps
  * the same promises and runs the same suite of tests.
  *
- * A **device** is a run of bytes of fixed size:
+ * A **device** is a run of bytes, of a size that is fixed unless it is extended:
  *  1. `read` fills the whole target or throws; never-written bytes read as zeroes.
  *  2. `write` writes all chunks one after the other at `offset`, or throws; a later `read` in this
  *     process sees them. Until `flush` resolves, a loss of power may keep any subset of the
@@ -11,6 +11,8 @@
  *     flush says nothing about what is durable, and must not be retried (promise I7).
  *  4. `discard` gives the range back to the medium; afterwards it reads as zeroes, or as before.
  *  5. Ranges beyond `size` are a programming error and throw `ERANGE`.
+ *  6. `extend` makes a file longer and never shorter; a block device is as long as it is. A `flush`
+ *     makes the new size durable.
  *
  * Errors of the medium are thrown as {@link BlockspaceError} `EIO` with the system's error as
  * cause.
@@ -42,6 +44,8 @@ export interface Device {
   writeThroughNow?(chunks: readonly Uint8Array[], offset: number): boolean;
   flush(): Promise<void>;
   discard(offset: number, length: number): Promise<void>;
+  /** To `size` bytes at least, the new ones zeroes; `ENOSPC` where it cannot be made so long. */
+  extend(size: number): Promise<void>;
   close(): Promise<void>;
 }
 

@@ -19,7 +19,7 @@ import { BlockspaceError } from "../base/errors.ts";
 import { MiB } from "../base/units.ts";
 import { type CachedRead, loadCachedRead } from "./cached-read.ts";
 import { type CreateOptions, type Device, checkWithin } from "./device.ts";
-import { closedError, codeOf, entryError, ioError } from "./medium-error.ts";
+import { closedError, codeOf, entryError, ioError, tooShortError } from "./medium-error.ts";
 import * as system from "./system-calls.ts";
 
 const { O_CREAT, O_DSYNC, O_EXCL, O_NOFOLLOW, O_RDONLY, O_RDWR, O_TRUNC, O_WRONLY } = fs.constants;
@@ -38,7 +38,7 @@ export type Links = "follow" | "refuse";
 
 export class FileDevice implements Device {
   readonly path: string;
-  readonly size: number;
+  #size: number;
   readonly #fd: number;
   readonly #kind: Kind;
   readonly #cachedRead: CachedRead | undefined;
@@ -53,7 +53,7 @@ export class FileDevice implements Device {
   private constructor(fd: number, path: string, size: number, kind: Kind, cached?: CachedRead) {
     this.#fd = fd;
     this.path = path;
-    this.size = size;
+    this.#size = size;
     this.#kind = kind;
     this.#cachedRead = cached;
   }
@@ -103,6 +103,10 @@ export class FileDevice implements Device {
     } catch (error) {
       throw entryError("creation", path, error);
     }
+  }
+
+  get size(): number {
+    return this.#size;
   }
 
   async read(target: Uint8Array, offset: number): Promise<void> {
@@ -158,6 +162,16 @@ export class FileDevice implements Device {
       const start = Math.ceil(offset / unit) * unit;
       const end = Math.floor((offset + length) / unit) * unit;
       if (end > start) await punch(this.#fd, start, end - start);
+    });
+  }
+
+  async extend(size: number): Promise<void> {
+    await this.#perform("extension", 0, 0, async () => {
+      this.#size = await sizeOf(this.#fd, this.#kind);
+      if (this.#size >= size) return;
+      if (this.#kind === "block device") throw tooShortError(this.path, this.#size, size);
+      await system.ftruncate(this.#fd, size);
+      this.#size = size;
     });
   }
 

@@ -16,6 +16,12 @@ export function entryError(what: string, path: string, cause: unknown): Blockspa
   return new BlockspaceError("ENOENT", `${path} is not there`, { path, cause });
 }
 
+/** A device that is no longer than it is, and has to be. */
+export function tooShortError(path: string, size: number, needed: number): BlockspaceError {
+  const what = `${path} has ${size} bytes; the store needs ${needed}`;
+  return new BlockspaceError("ENOSPC", what, { path });
+}
+
 /** The error of every call after `close`. */
 export function closedError(path: string): BlockspaceError {
   return new BlockspaceError("EIO", `${path} is closed`, { path });

@@ -169,8 +169,13 @@ export function encodeLivePage(counts: Uint16Array): Uint8Array {
   return body;
 }
 
-export function decodeLivePage(body: Uint8Array, entries: number): Uint16Array {
-  checkBytes(body, entries * 2, "a page of segment counts");
+/** At most `most` entries; fewer where the page is from before the store was made larger. */
+export function decodeLivePage(body: Uint8Array, most: number): Uint16Array {
+  const entries = body.length / 2;
+  if (!Number.isInteger(entries) || entries < 1 || entries > most) {
+    const what = `a page of segment counts has ${body.length} bytes`;
+    throw new BlockspaceError("ECORRUPT", `${what}; allowed are two for each of ${most} segments`);
+  }
   const view = viewOf(body);
   return Uint16Array.from({ length: entries }, (_, i) => view.getUint16(i * 2, true));
 }

@@ -16,7 +16,7 @@ export type Severity = "leak" | "damage" | "fatal";
 
 export type FindingId =
   | `I00${1 | 2 | 3 | 4 | 5 | 6}`
-  | `S00${1 | 2 | 3 | 4 | 5 | 6 | 7 | 8}`
+  | `S00${1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9}`
   | `J00${1 | 2 | 3 | 4 | 5 | 6 | 7}`
   | `C00${1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9}`
   | `C01${0 | 1 | 2 | 3 | 4 | 5}`
@@ -60,7 +60,7 @@ export const findingTable: Readonly<Record<FindingId, FindingKind>> = {
   I005: kind(fatal, "I6", "a symbolic link in the place of a file", byHand),
   I006: kind(damage, "I1", "the superblock has lost its name", "give it its name"),
 
-  S001: kind(damage, "I6", "a slot of the superblock is damaged", "copy the other slot"),
+  S001: kind(leak, "I6", "a slot of the superblock is damaged", "copy the other; so does opening"),
   S002: kind(fatal, "I6", "both slots of the superblock are damaged", dump),
   S003: kind(
     damage,
@@ -73,6 +73,7 @@ export const findingTable: Readonly<Record<FindingId, FindingKind>> = {
   S006: kind(damage, "I6", "the label of the data device is damaged", "write it anew"),
   S007: kind(fatal, "I2", "the data device belongs to another store", device),
   S008: kind(damage, "I1", "the data device was cut short", "make it whole; blocks may be gone"),
+  S009: kind(leak, "I1", "the store was being made larger", "complete it; so does opening"),
 
   J001: kind(damage, "I10", "two journal files have the same sequence", journal),
   J002: kind(damage, "I10", "the journal has no file", journal),

@@ -3,6 +3,7 @@
  * the lock taken, and the superblock and the label of the data device are read.
  */
 import { BlockspaceError, isBlockspaceError } from "../base/errors.ts";
+import { formatSize } from "../base/units.ts";
 import type { Device, Lock, LockMode } from "../device/device.ts";
 import {
   DATA_LABEL_SIZE,
@@ -13,7 +14,7 @@ import {
   SUPERBLOCK_SLOT_SIZE,
 } from "../format/superblock.ts";
 import { reasonOf, type Report } from "./findings.ts";
-import { chooseByWitnesses, differingFields } from "./slot-choice.ts";
+import { chooseByWitnesses, differingFields, isGrownFrom } from "./slot-choice.ts";
 import type { StoreAccess } from "./store-access.ts";
 import { whyNoWayBack } from "./undo.ts";
 import {
@@ -218,8 +219,12 @@ async function chooseSlot(
   const [first, second] = sound as [Superblock, Superblock?];
   if (!second || differingFields(first, second).length === 0) return first;
   const { slot, why } = await chooseByWitnesses(access, [first, second]);
-  report("S003", `the two slots of the superblock differ in ${why}`, { file });
-  return slot === 0 ? first : second;
+  const [chosen, other] = slot === 0 ? [first, second] : [second, first];
+  if (isGrownFrom(chosen, other)) {
+    const capacity = formatSize(chosen.capacityBlocks * chosen.blockSize);
+    report("S009", `the store was being made larger, to ${capacity}`, { file });
+  } else report("S003", `the two slots of the superblock differ in ${why}`, { file });
+  return chosen;
 }
 
 /** Refuses a store that needs more memory than a check takes. */

@@ -57,6 +57,15 @@ export async function chooseByWitnesses(
   return { slot, why: `${fields}; ${why}` };
 }
 
+/** `newer` is what follows on `older` when a store is made larger. */
+export function isGrownFrom(newer: Superblock, older: Superblock): boolean {
+  return (
+    newer.sequence === older.sequence + 1 &&
+    newer.capacityBlocks > older.capacityBlocks &&
+    differingFields(older, newer).length === 2
+  );
+}
+
 function hasFeatures({ compatibleFeatures, readOnlyFeatures }: Superblock): boolean {
   return compatibleFeatures !== 0 || readOnlyFeatures !== 0;
 }

@@ -163,6 +163,12 @@ export class Engine {
     this.health.checkWritable();
   }
 
+  /** The store has so many blocks now, which is durable. */
+  grow(capacityBlocks: number): void {
+    this.state.segments.grow(capacityBlocks);
+    this.allocator.grow();
+  }
+
   get isClosing(): boolean {
     return this.#closing;
   }

@@ -8,6 +8,7 @@ import { differences } from "../map/diff.ts";
 import type { Recovery } from "../replay/replay.ts";
 import { type CleanerReport, compact } from "./cleaner.ts";
 import type { Engine } from "./engine.ts";
+import type { Growth } from "./growth.ts";
 import { type OpenedHost, openHost } from "./open.ts";
 import type { OpenHostOptions } from "./options.ts";
 import { Planner } from "./planner.ts";
@@ -43,6 +44,7 @@ export class Host implements AsyncDisposable {
   /** What opening found and did. */
   readonly recovery: Recovery;
   readonly #engine: Engine;
+  readonly #growth: Growth;
   readonly #staging: Staging;
   readonly #handles = new Map<number, Subvolume>();
   readonly #closeParts: () => Promise<void>;
@@ -55,6 +57,7 @@ export class Host implements AsyncDisposable {
     this.uuid = parts.uuid;
     this.recovery = parts.recovery;
     this.#engine = parts.engine;
+    this.#growth = parts.growth;
     this.#staging = new Staging(parts.engine);
     this.#closeParts = parts.close;
   }
@@ -249,6 +252,17 @@ export class Host implements AsyncDisposable {
     checkWait(options);
     this.#engine.checkWritable();
     return compact(this.#engine, options.signal);
+  }
+
+  /**
+   * Makes the store larger: `capacity` bytes for data, durable when it resolves. The store's own
+   * data file is made longer, and so is a file that was given as `device`; a block device must have
+   * the room already. There is no way back to less.
+   *
+   * @throws `EINVAL` for less than there is; `ENOSPC` where the block device is too small; `EIO`.
+   */
+  async grow(capacity: number, options: WaitOptions = {}): Promise<void> {
+    await this.#growth.to(capacity, options);
   }
 
   /**

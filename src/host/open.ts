@@ -19,19 +19,23 @@ import { type Recovery, replay } from "../replay/replay.ts";
 import { geometryOf } from "../space/geometry.ts";
 import { keepSegmentsFree } from "./cleaner.ts";
 import { Engine } from "./engine.ts";
+import { Growth } from "./growth.ts";
 import { checkOptions, limitsOf, newStoreLayout, type OpenHostOptions } from "./options.ts";
 import {
   checkpointDirectory,
+  completeSlots,
   createStore,
   exists,
   journalDirectory,
   lockStore,
+  newestOf,
   type NewStore,
   openData,
   prepareDirectory,
-  readSuperblock,
+  readSlots,
   refusePieces,
   secureNames,
+  type Slot,
   type StoreParts,
 } from "./store.ts";
 import { realWorld } from "./world.ts";
@@ -41,6 +45,7 @@ export interface OpenedHost {
   path: string;
   uuid: string;
   engine: Engine;
+  growth: Growth;
   recovery: Recovery;
   close: () => Promise<void>;
 }
@@ -98,7 +103,8 @@ export async function openStore(
       await closers.pop()!();
       await takeLock(parts, readOnly, closers);
     }
-    const superblock = await readSuperblock(parts);
+    const slots = await readSlots(parts);
+    const superblock = newestOf(parts, slots);
     checkAgainst(superblock, options);
     if (!readOnly) {
       checkWritable(superblock);
@@ -108,6 +114,7 @@ export async function openStore(
     closers.push(() => device.close());
     const engine = await startEngine({
       parts,
+      slots,
       superblock,
       device,
       limits,
@@ -152,19 +159,17 @@ function checkAgainst(superblock: Superblock, options: OpenHostOptions): void {
     );
   }
   const capacity = capacityBlocks * blockSize;
-  if (
-    options.capacity !== undefined &&
-    Math.floor(options.capacity / blockSize) !== capacityBlocks
-  ) {
+  if (options.capacity !== undefined && Math.floor(options.capacity / blockSize) > capacityBlocks) {
     throw new BlockspaceError(
       "EINVAL",
-      `capacity is ${options.capacity}; the store was made with ${capacity}`,
+      `capacity is ${options.capacity}; the store has ${capacity}, and grow() makes it larger`,
     );
   }
 }
 
 interface Start {
   parts: StoreParts;
+  slots: readonly Slot[];
   superblock: Superblock;
   device: Device;
   limits: ReturnType<typeof limitsOf>;
@@ -173,8 +178,10 @@ interface Start {
   closers: (() => Promise<void>)[];
 }
 
-async function startEngine(start: Start): Promise<Pick<OpenedHost, "engine" | "recovery">> {
-  const { parts, superblock, device, limits, blockingCommits, readOnly, closers } = start;
+async function startEngine(
+  start: Start,
+): Promise<Pick<OpenedHost, "engine" | "growth" | "recovery">> {
+  const { parts, slots, superblock, device, limits, blockingCommits, readOnly, closers } = start;
   const identity = journalIdentityOf(superblock);
   const { storeId } = identity;
   const open = parts.environments(checkpointDirectory(parts), { storeId, readOnly });
@@ -196,6 +203,7 @@ async function startEngine(start: Start): Promise<Pick<OpenedHost, "engine" | "r
   const journal = new Journal(journalFiles, identity, limits.journalSize, end);
   closers.push(() => journal.close());
   if (!readOnly) {
+    await completeSlots(parts, slots);
     if (end.doubtful) await journal.secure(end.doubtful);
     await journal.recycle(environments.olderLsn);
   }
@@ -216,7 +224,7 @@ async function startEngine(start: Start): Promise<Pick<OpenedHost, "engine" | "r
     if (end.doubtful) engine.committer.holdUntil(engine.checkpointer.run(), end.durableLsn);
     startBackground(engine);
   }
-  return { engine, recovery };
+  return { engine, growth: new Growth(engine, parts, superblock), recovery };
 }
 
 /** Deletes that a crash cut short go on, and segments are kept free. */

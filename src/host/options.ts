@@ -20,7 +20,10 @@ export interface OpenHostOptions {
   create?: boolean;
   /** Replay into memory and write nothing to the store; other readers may have it open too. */
   readOnly?: boolean;
-  /** Space for data in a new store; 64 GiB, or all of `device`, unless given. */
+  /**
+   * Space for data in a new store; 64 GiB, or all of `device`, unless given. One that is there must
+   * have as much, and may have more (`grow`).
+   */
   capacity?: number;
   /** Unit of mapping in a new store: a power of two from 512 to 65536; 4096 unless given. */
   blockSize?: number;

@@ -10,6 +10,7 @@ import { BlockspaceError, isBlockspaceError } from "../base/errors.ts";
 import { formatSize, KiB } from "../base/units.ts";
 import type { OpenEnvironment } from "../checkpoint/environment.ts";
 import type { Device, Directory, Lock, LockMode } from "../device/device.ts";
+import { tooShortError } from "../device/medium-error.ts";
 import {
   DATA_LABEL_SIZE,
   decodeDataLabel,
@@ -184,11 +185,15 @@ async function uuidOfUnfinished(parts: StoreParts): Promise<Uint8Array | undefin
   }
 }
 
-/** Writes both slots, one after the other, so that one of them stands at any time. */
-export async function writeSlots(device: Device, superblock: Superblock): Promise<void> {
+/** Writes slots, one after the other, so that one of the two stands at any time. */
+export async function writeSlots(
+  device: Device,
+  superblock: Superblock,
+  offsets: readonly number[] = [SUPERBLOCK_SLOT_SIZE, 0],
+): Promise<void> {
   const slot = encodeSuperblock(superblock);
   try {
-    for (const offset of [SUPERBLOCK_SLOT_SIZE, 0]) {
+    for (const offset of offsets) {
       await device.write([slot], offset);
       await device.flush();
     }
@@ -209,13 +214,7 @@ async function labelData(parts: StoreParts, layout: NewStore, uuid: Uint8Array):
     ? await parts.openDevice("write")
     : await parts.directory.create(DATA, { size, layout: "sparse" });
   try {
-    if (device.size < size) {
-      throw new BlockspaceError(
-        "ENOSPC",
-        `${device.path} has ${device.size} bytes; the store needs ${size}`,
-        { path: device.path },
-      );
-    }
+    if (device.size < size) throw tooShortError(device.path, device.size, size);
     await refuseUsed(device, uuid);
     await device.write([encodeDataLabel(uuid)], 0);
     await device.flush();
@@ -249,36 +248,83 @@ async function readLabel(device: Device): Promise<Uint8Array | undefined> {
   return decodeDataLabel(label);
 }
 
-/** The newer valid slot of the superblock, or the reason why there is none. */
-export async function readSuperblock(
-  parts: StorePlace,
+/** A slot of the superblock as it was found: what it says, or why it says nothing. */
+export interface Slot {
+  offset: number;
+  superblock?: Superblock;
+  problem?: unknown;
+}
+
+/** Both slots; `ENOTSUP` when one of them is another version's. */
+export async function readSlots(
+  { directory }: StorePlace,
   name: string = SUPERBLOCK,
-): Promise<Superblock> {
-  const { directory } = parts;
+): Promise<Slot[]> {
   const device = await directory.open(name, "read");
-  const slots: Superblock[] = [];
-  let reason: unknown;
+  const slots: Slot[] = [];
   try {
     for (const offset of [0, SUPERBLOCK_SLOT_SIZE]) {
       try {
         const slot = new Uint8Array(SUPERBLOCK_SLOT_SIZE);
         await device.read(slot, offset);
-        slots.push(decodeSuperblock(slot));
-      } catch (error) {
-        if (isBlockspaceError(error, "ENOTSUP")) throw error;
-        reason = error;
+        slots.push({ offset, superblock: decodeSuperblock(slot) });
+      } catch (problem) {
+        if (isBlockspaceError(problem, "ENOTSUP")) throw problem;
+        slots.push({ offset, problem });
       }
     }
   } finally {
     await device.close();
   }
-  const newest = slots.toSorted((a, b) => b.sequence - a.sequence)[0];
+  return slots;
+}
+
+/** What the newer valid one of two slots says, or the reason why there is none. */
+export function newestOf({ directory: { path } }: StorePlace, slots: readonly Slot[]): Superblock {
+  const valid = slots.flatMap(({ superblock }) => superblock ?? []);
+  const newest = valid.toSorted((a, b) => b.sequence - a.sequence)[0];
   if (newest) return newest;
-  if (isBlockspaceError(reason, "EIO")) throw reason;
-  throw new BlockspaceError("ECORRUPT", `${directory.path} has no valid superblock`, {
-    path: directory.path,
-    cause: reason,
-  });
+  const cause = slots.at(-1)?.problem;
+  if (isBlockspaceError(cause, "EIO")) throw cause;
+  throw new BlockspaceError("ECORRUPT", `${path} has no valid superblock`, { path, cause });
+}
+
+export async function readSuperblock(place: StorePlace, name?: string): Promise<Superblock> {
+  return newestOf(place, await readSlots(place, name));
+}
+
+/**
+ * Makes both slots say the same: an update that was cut short is completed, and what has rotted is
+ * made anew, before anything is done that an older superblock would not allow. A slot that cannot
+ * be read at all is left to a repair.
+ */
+export async function completeSlots(place: StorePlace, slots: readonly Slot[]): Promise<void> {
+  const newest = newestOf(place, slots);
+  const behind = slots.filter(({ superblock, problem }) =>
+    superblock ? superblock.sequence < newest.sequence : isBlockspaceError(problem, "ECORRUPT"),
+  );
+  if (behind.length === 0) return;
+  const device = await place.directory.open(SUPERBLOCK, "write");
+  await writeSlots(
+    device,
+    newest,
+    behind.map(({ offset }) => offset),
+  );
+}
+
+/** Refuses, with `EIO` or `ECORRUPT`, unless both slots stand: who replaces one needs the other. */
+export async function expectBothSlots(place: StorePlace): Promise<void> {
+  const bad = (await readSlots(place)).find(({ superblock }) => superblock === undefined);
+  if (!bad) return;
+  if (isBlockspaceError(bad.problem, "EIO")) throw bad.problem;
+  const { path } = place.directory;
+  const what = `a slot of the superblock of ${path} is damaged; let a repair mend it first`;
+  throw new BlockspaceError("ECORRUPT", what, { path, offset: bad.offset, cause: bad.problem });
+}
+
+/** Puts a superblock in the place of the one that both slots hold. */
+export async function replaceSuperblock(place: StorePlace, superblock: Superblock): Promise<void> {
+  await writeSlots(await place.directory.open(SUPERBLOCK, "write"), superblock);
 }
 
 /** The data device, if it is the one that belongs to this store. */

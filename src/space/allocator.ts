@@ -10,7 +10,7 @@
 import { BlockspaceError } from "../base/errors.ts";
 import type { BlockRun } from "./busy.ts";
 import { EmptiestSegments } from "./emptiest-segments.ts";
-import { blocksIn, eachSegment, type Geometry } from "./geometry.ts";
+import { blocksIn, countsPerSegment, eachSegment, type Geometry } from "./geometry.ts";
 import type { Segments } from "./segments.ts";
 import { WarmSegments } from "./warm-segments.ts";
 
@@ -22,7 +22,7 @@ export class Allocator {
   readonly #geometry: Geometry;
   /** By segment: one byte for each block, 1 when it is held. */
   readonly #held = new Map<number, Uint8Array>();
-  readonly #heldPerSegment: Uint16Array;
+  #heldPerSegment: Uint16Array;
   /** Wholly free segments that are used before any other. */
   readonly warm: WarmSegments = new WarmSegments();
   readonly #emptiest: EmptiestSegments;
@@ -35,8 +35,14 @@ export class Allocator {
   constructor(segments: Segments) {
     this.#segments = segments;
     this.#geometry = segments.geometry;
-    this.#heldPerSegment = new Uint16Array(segments.geometry.segments);
+    this.#heldPerSegment = countsPerSegment(segments.geometry);
     this.#emptiest = new EmptiestSegments(segments.geometry, (segment) => this.used(segment));
+  }
+
+  /** There are more segments, and they are free. */
+  grow(): void {
+    this.#heldPerSegment = countsPerSegment(this.#geometry, this.#heldPerSegment);
+    this.#noneFreeAt = -1;
   }
 
   /** Blocks that are held. */

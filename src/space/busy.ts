@@ -10,7 +10,7 @@
  * waiting.
  */
 import { BlockspaceError } from "../base/errors.ts";
-import { eachSegment, type Geometry } from "./geometry.ts";
+import { countsPerSegment, eachSegment, type Geometry } from "./geometry.ts";
 
 /** By segment: one bit for each block. */
 type Bitmaps = Map<number, Uint8Array>;
@@ -32,11 +32,16 @@ export class BusyBlocks {
   /** How often blocks that were leaving have come free. */
   releases = 0;
   /** Busy blocks in each segment. */
-  readonly perSegment: Uint16Array;
+  perSegment: Uint16Array;
 
   constructor(geometry: Geometry) {
     this.#geometry = geometry;
-    this.perSegment = new Uint16Array(geometry.segments);
+    this.perSegment = countsPerSegment(geometry);
+  }
+
+  /** There are more segments. */
+  grow(): void {
+    this.perSegment = countsPerSegment(this.#geometry, this.perSegment);
   }
 
   get count(): number {

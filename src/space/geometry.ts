@@ -1,6 +1,6 @@
 /**
- * The fixed numbers of a store that space is counted in, and the way from a physical block to its
- * segment.
+ * The numbers of a store that space is counted in, and the way from a physical block to its
+ * segment. They are fixed, but that a store can be made larger.
  */
 import { PAGE_ENTRIES } from "../format/checkpoint-values.ts";
 import type { Superblock } from "../format/superblock.ts";
@@ -9,6 +9,7 @@ export interface Geometry {
   /** Bytes. */
   readonly blockSize: number;
   readonly segmentBlocks: number;
+  /** This and `segments` change with {@link growGeometry} alone. */
   readonly capacityBlocks: number;
   readonly segments: number;
   /** Byte address of physical block 0. */
@@ -21,6 +22,19 @@ export function geometryOf(superblock: Superblock): Geometry {
   const { blockSize, segmentBlocks, capacityBlocks, dataOffset, nodeSize } = superblock;
   const segments = Math.ceil(capacityBlocks / segmentBlocks);
   return { blockSize, segmentBlocks, capacityBlocks, segments, dataOffset, nodeSize };
+}
+
+/** Gives a geometry more blocks, for all who share it. */
+export function growGeometry(geometry: Geometry, capacityBlocks: number): void {
+  const segments = Math.ceil(capacityBlocks / geometry.segmentBlocks);
+  Object.assign(geometry, { capacityBlocks, segments });
+}
+
+/** A count for each segment: what `former` says of those that it has, 0 for the others. */
+export function countsPerSegment(geometry: Geometry, former?: Uint16Array): Uint16Array {
+  const counts = new Uint16Array(geometry.segments);
+  if (former) counts.set(former);
+  return counts;
 }
 
 /** Blocks in a segment: all but the last one are whole. */

@@ -25,15 +25,12 @@ export interface SpaceFigures {
 export class Ledger {
   readonly #segments: Segments;
   readonly #allocator: Allocator;
-  readonly #keptBack: number;
   /** Blocks that cookies have reserved and not staged yet. */
   reserved = 0;
 
   constructor(segments: Segments, allocator: Allocator) {
     this.#segments = segments;
     this.#allocator = allocator;
-    const { capacityBlocks } = segments.geometry;
-    this.#keptBack = Math.min(MOST_KEPT_BACK, Math.max(2, Math.floor(capacityBlocks / 128)));
   }
 
   /** Blocks that nobody has a claim on, those kept back included. */
@@ -45,6 +42,11 @@ export class Ledger {
   /** Blocks that a write or a reservation may have. */
   get free(): number {
     return Math.max(0, this.unclaimed - this.#keptBack);
+  }
+
+  get #keptBack(): number {
+    const { capacityBlocks } = this.#segments.geometry;
+    return Math.min(MOST_KEPT_BACK, Math.max(2, Math.floor(capacityBlocks / 128)));
   }
 
   figures(): SpaceFigures {

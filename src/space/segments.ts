@@ -21,7 +21,13 @@ import {
 import type { Change } from "../checkpoint/environment.ts";
 import type { BlockReferences } from "../map/tree.ts";
 import { BusyBlocks } from "./busy.ts";
-import { eachSegment, type Geometry, segmentsOnPage } from "./geometry.ts";
+import {
+  countsPerSegment,
+  eachSegment,
+  type Geometry,
+  growGeometry,
+  segmentsOnPage,
+} from "./geometry.ts";
 
 /** Who a block belongs to: always at this vblock, in subvolumes of this family. */
 export interface Owner {
@@ -33,7 +39,7 @@ export class Segments implements BlockReferences {
   readonly geometry: Geometry;
   readonly busy: BusyBlocks;
   /** Allocated blocks in each segment. */
-  readonly live: Uint16Array;
+  live: Uint16Array;
   readonly #records: Table<SegmentRecord>;
   readonly #dirtyPages = new Set<number>();
   #frozenPages: Change[] = [];
@@ -44,7 +50,7 @@ export class Segments implements BlockReferences {
   constructor(geometry: Geometry, source: Source, cachedRecords: number) {
     this.geometry = geometry;
     this.busy = new BusyBlocks(geometry);
-    this.live = new Uint16Array(geometry.segments);
+    this.live = countsPerSegment(geometry);
     const codec = {
       encode: encodeSegmentRecord,
       decode: (body: Uint8Array) => decodeSegmentRecord(body, geometry.segmentBlocks),
@@ -167,6 +173,13 @@ export class Segments implements BlockReferences {
     this.#free(sourceSegment, i, 1);
   }
 
+  /** The store has become larger: there are more segments, and the last one has more blocks. */
+  grow(capacityBlocks: number): void {
+    growGeometry(this.geometry, capacityBlocks);
+    this.live = countsPerSegment(this.geometry, this.live);
+    this.busy.grow();
+  }
+
   freeze(): void {
     this.#records.freeze();
     this.busy.freeze();
@@ -192,11 +205,12 @@ export class Segments implements BlockReferences {
     this.#frozenPages = [];
   }
 
-  /** Takes up a page of counts from a checkpoint. */
+  /**
+   * Takes up a page of counts from a checkpoint. One from before the store was made larger is
+   * written anew: replayed from either checkpoint, the state is the same to the byte.
+   */
   loadLive(page: number, counts: Uint16Array): void {
-    if (counts.length === 0) {
-      throw new BlockspaceError("ECORRUPT", `page ${page} of segment counts is too far`);
-    }
+    if (counts.length < segmentsOnPage(this.geometry, page)) this.#dirtyPages.add(page);
     this.live.set(counts, page * PAGE_ENTRIES);
     for (const count of counts) this.#allocated += count;
   }

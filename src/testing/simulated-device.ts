@@ -10,18 +10,22 @@ import type { Done, FoundFile, SimulatedDisk } from "./disk.ts";
 
 export class SimulatedDevice implements Device {
   readonly path: string;
-  readonly size: number;
   readonly #disk: SimulatedDisk;
   readonly #file: FoundFile;
   readonly #mode: "read" | "write";
+  #size: number;
   #closed = false;
 
   constructor(disk: SimulatedDisk, file: FoundFile, mode: "read" | "write" = "write") {
     this.path = file.path;
-    this.size = disk.sizeOf(file.node);
+    this.#size = disk.sizeOf(file.node);
     this.#disk = disk;
     this.#file = file;
     this.#mode = mode;
+  }
+
+  get size(): number {
+    return this.#size;
   }
 
   /** Bytes that are taken by what was written and not discarded, in whole pages. */
@@ -67,6 +71,13 @@ export class SimulatedDevice implements Device {
     );
   }
 
+  async extend(size: number): Promise<void> {
+    this.#check("extension", 0, 0);
+    if (size <= this.#size) return;
+    await this.#do("extension", { length: size }, () => this.#disk.resize(this.#file, size));
+    this.#size = size;
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
   }
@@ -87,7 +98,7 @@ export class SimulatedDevice implements Device {
     if (this.#closed) throw closedError(this.path);
   }
 
-  #check(kind: "read" | "write" | "discard", offset: number, length: number): void {
+  #check(kind: "read" | "write" | "discard" | "extension", offset: number, length: number): void {
     this.#checkOpen();
     checkWithin(this, offset, length);
     if (kind !== "read" && this.#mode === "read") {

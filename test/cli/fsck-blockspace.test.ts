@@ -56,7 +56,7 @@ describe("fsck.blockspace", () => {
   it("checks with -n, tells how far it is with -C, repairs with -y and -a", async () => {
     const place = await store();
     expect((await fsck("-f", place)).code).toBe(0);
-    await flip(join(place, "superblock"), 100);
+    await flip(join(place, "data"), 10);
     expect((await fsck("-n", place)).code).toBe(4);
     const preened = await fsck("-p", "-C", "3", place);
     expect(preened.code).toBe(1);
@@ -90,7 +90,7 @@ describe("fsck.blockspace", () => {
   // It ended with 1 then, which says that all is corrected.
   it("tells by its exit code what it has found, also when nobody reads it", async () => {
     const place = await store();
-    await flip(join(place, "superblock"), 100);
+    await flip(join(place, "data"), 10);
     const child = spawn(process.execPath, [...FSCK, "-n", place], { stdio: "pipe" });
     child.stdout.destroy();
     const [code] = (await once(child, "close")) as [number | null];

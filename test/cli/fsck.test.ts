@@ -55,12 +55,12 @@ describe("check", () => {
 
   it("4: damage, as one document and as lines", async () => {
     const place = await store();
-    await flip(join(place, "superblock"), 100);
+    await flip(join(place, "data"), 10);
     const document = await run(["check", place, "--json"]);
     const report = JSON.parse(document.stdout) as CheckReport;
     expect(document.code).toBe(4);
     expect(report.findings).toMatchObject([
-      { id: "S001", severity: "damage", where: { file: "superblock", offset: 0 }, promise: "I6" },
+      { id: "S006", severity: "damage", where: { file: "data", offset: 0 }, promise: "I6" },
     ]);
     const { stdout } = await run(["check", place, "--json-lines"]);
     const lines = stdout
@@ -68,7 +68,7 @@ describe("check", () => {
       .split("\n")
       .map((line) => JSON.parse(line) as { type: string });
     expect(lines.filter(({ type }) => type === "phase")).toHaveLength(7);
-    expect(lines.filter(({ type }) => type === "finding")).toMatchObject([{ id: "S001" }]);
+    expect(lines.filter(({ type }) => type === "finding")).toMatchObject([{ id: "S006" }]);
     expect(lines.at(-1)).toMatchObject({ type: "end", exitCode: 4 });
     const progress = lines.filter(({ type }) => type === "progress");
     expect(new Set(progress.map((line) => (line as unknown as { phase: number }).phase)).size).toBe(
@@ -270,9 +270,9 @@ describe("repair", () => {
 
   it("4: nothing that can be done, or only leaks wanted", async () => {
     const place = await store();
-    await flip(join(place, "superblock"), 100);
+    await flip(join(place, "data"), 10);
     expect((await run(["repair", place, "--in-place", "--only", "leaks"])).code).toBe(4);
-    await flip(join(place, "superblock"), 5000);
+    for (const slot of [0, 4096]) await flip(join(place, "superblock"), slot + 100);
     expect((await run(["repair", place, "--in-place"])).code).toBe(4);
   });
 

@@ -148,6 +148,42 @@ describe("info", () => {
   });
 });
 
+describe("grow", () => {
+  it("gives a store more space, which the file system below is not asked for yet", async () => {
+    await blockspace("init", at("s"), "--capacity", "64MiB", "--journal-size", "1M");
+    expect(await blockspace("grow", at("s"), "2TiB")).toBe(
+      "the store has 2 TiB now, of which 2.0 TiB are free\n",
+    );
+    const told = await blockspaceJson("grow", at("s"), "2TiB");
+    expect(told).toEqual({ capacity: 2 * 2 ** 40, free: 2 * 2 ** 40 - 64 * 4096 });
+    expect(await blockspaceJson("info", at("s"))).toMatchObject({ capacity: 2 * 2 ** 40 });
+    const { size, blocks } = await stat(at("s/data"));
+    expect(size).toBe(2 * 2 ** 40 + 4096);
+    expect(blocks * 512).toBeLessThan(MiB);
+    expect(await blockspace("check", at("s"))).toContain("clean (0 subvolumes");
+  });
+
+  it("makes a file that was named as the device longer as well", async () => {
+    await writeFile(at("data.img"), "");
+    await truncate(at("data.img"), 64 * MiB);
+    const elsewhere = ["--device", at("data.img")];
+    await blockspace("init", at("s"), ...elsewhere);
+    await blockspace(...elsewhere, "grow", at("s"), "1GiB");
+    expect((await stat(at("data.img"))).size).toBe(GiB + 4096);
+    const info = await blockspaceJson("info", at("s"), ...elsewhere);
+    expect(info).toMatchObject({ capacity: GiB });
+  });
+
+  it("refuses less than there is, and says what is allowed", async () => {
+    await blockspace("init", at("s"), "--capacity", "64MiB", "--journal-size", "1M");
+    const { code, says } = await failure("grow", at("s"), "32MiB");
+    expect(says).toMatch(
+      /^blockspace: EINVAL: capacity is 33554432 bytes; allowed are 67108864, which /,
+    );
+    expect(code).toBe(1);
+  });
+});
+
 describe("compact", () => {
   it("moves live blocks together", async () => {
     await makeStore(at("s"), async (host) => {

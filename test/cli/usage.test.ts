@@ -8,7 +8,7 @@ import { failure, run } from "./blockspace.ts";
 
 const words =
   "init info list create rename resize delete snapshot clone rollback import export read write " +
-  "map diff journal compact check repair dump restore serve mount umount";
+  "map diff journal compact grow check repair dump restore serve mount umount";
 const commands = words.split(" ");
 
 async function help(...args: string[]): Promise<string> {

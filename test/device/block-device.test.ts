@@ -64,6 +64,7 @@ describe.skipIf(reason !== undefined)(`over a loop device${note}`, () => {
   describeDevice("block device", {
     make: (size) => FileDevice.open(attach(size), "write"),
     reopen: (mode) => FileDevice.open(attached!.path, mode),
+    isFixed: true,
   });
 
   describe("a block device", () => {
@@ -78,6 +79,16 @@ describe.skipIf(reason !== undefined)(`over a loop device${note}`, () => {
       const head = new Uint8Array(100);
       await device.read(head, 0);
       expect(head).toEqual(pattern(512 * KiB).subarray(0, 100));
+      await device.close();
+    });
+
+    it("is as long as it has become meanwhile", async () => {
+      const device = await FileDevice.open(attach(64 * KiB), "write");
+      truncateSync(image, 256 * KiB);
+      execFileSync("losetup", ["--set-capacity", attached!.path], { stdio: "pipe" });
+      await device.extend(200 * KiB);
+      expect(device.size).toBe(256 * KiB);
+      await device.write([pattern(512)], 200 * KiB);
       await device.close();
     });
 

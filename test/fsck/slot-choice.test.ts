@@ -40,6 +40,52 @@ const cases: readonly [what: string, change: Partial<Superblock>][] = [
   ["another alignment of the journal", { journalAlignment: 4096, sequence: 99 }],
 ];
 
+/** A sample store that was being made larger when one slot was durable: this one. */
+async function growing(slot: number): Promise<FsckStore> {
+  const store = await sampleStore(3);
+  const bytes = await store.read("superblock");
+  const superblock = decodeSuperblock(bytes.slice(0, SUPERBLOCK_SLOT_SIZE));
+  const { sequence, capacityBlocks, blockSize } = superblock;
+  const larger = { sequence: sequence + 1, capacityBlocks: 5000 };
+  bytes.set(encodeSuperblock({ ...superblock, ...larger }), slot * SUPERBLOCK_SLOT_SIZE);
+  await store.write("superblock", bytes);
+  const data = await store.read("data");
+  const more = (larger.capacityBlocks - capacityBlocks) * blockSize;
+  await store.write("data", Buffer.concat([data, new Uint8Array(more)]));
+  return store;
+}
+
+describe.each([0, 1])("a store that was being made larger when slot %i was durable", (slot) => {
+  it("has one finding, a leak, and a repair completes it", async () => {
+    const before = await pictureOf(await sampleStore(3));
+    const store = await growing(slot);
+    const { report } = await examine(store.access, { data: true });
+    expect(report).toMatchObject({ exitCode: 2, findings: [{ id: "S009", severity: "leak" }] });
+    expect(report.findings[0]!.message).toContain("2.4 MiB");
+    const repaired = await repairStore(store.access, undefined);
+    expect(repaired).toMatchObject({ exitCode: 1, losses: [] });
+    expect((await examine(store.access, { data: true })).report.findings).toEqual([]);
+    expect(await pictureOf(store)).toEqual(before);
+  });
+
+  it("is completed by opening it, too", async () => {
+    const before = await pictureOf(await sampleStore(3));
+    const store = await growing(slot);
+    const host = await store.open();
+    expect(host.statistics().capacity).toBe(5000 * 512);
+    await host.close();
+    expect((await examine(store.access, { data: true })).report.findings).toEqual([]);
+    expect(await pictureOf(store)).toEqual(before);
+  });
+
+  it("and whose data device is no longer than before, is not taken for one", async () => {
+    const store = await growing(slot);
+    await store.write("data", (await store.read("data")).slice(0, 4096 + 256 * 512));
+    const { report } = await examine(store.access, { data: true });
+    expect(report.findings.map(({ id }) => id)).toEqual(["S003"]);
+  });
+});
+
 describe.each([0, 1])("slot %i with", (slot) => {
   it.each(cases)("%s is not taken for the store's", async (_, change) => {
     const before = await pictureOf(await sampleStore(3));

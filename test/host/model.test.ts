@@ -52,6 +52,13 @@ function operation(crashes: boolean): fc.Arbitrary<HostOperation> {
         on,
       }),
     },
+    {
+      weight: 1,
+      arbitrary: fc.record({
+        type: fc.constant("grow" as const),
+        blocks: fc.integer({ min: 1, max: 24 }),
+      }),
+    },
     { weight: 1, arbitrary: fc.record({ type: fc.constant("rollback" as const), on, to: on }) },
     {
       weight: 3,

@@ -31,6 +31,7 @@ function noted(canWriteThrough: boolean): { device: Device; calls: Call[] } {
     write: (chunks, at) => note("write", chunks, at),
     flush: async () => void calls.push({ call: "flush" }),
     discard: async () => undefined,
+    extend: async () => undefined,
     close: async () => undefined,
     ...(canWriteThrough ? { writeThrough: (chunks, at) => note("through", chunks, at) } : {}),
   };

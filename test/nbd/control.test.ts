@@ -86,6 +86,25 @@ describe("a store that is being served", () => {
     expect(await blockspaceJson("compact", store)).toMatchObject({ problems: [] });
   });
 
+  it("is made larger while clients write to it", async () => {
+    const served = await serveNewStore(at("store"));
+    const { store } = served;
+    const client = await open(store, "disk");
+    const { capacity } = await blockspaceJson<{ capacity: number }>("info", store);
+    const writes: Promise<unknown>[] = [];
+    for (let i = 0; i < 64; i++) writes.push(client.write(i * 65536, Buffer.alloc(65536, i + 1)));
+    const told = await blockspaceJson("grow", store, String(2 * capacity));
+    expect(told).toMatchObject({ capacity: 2 * capacity });
+    await Promise.all(writes);
+    client.stream.destroy();
+    expect(await served.stop()).toBe(0);
+    await inspect(store, async (host) => {
+      expect(host.statistics().capacity).toBe(2 * capacity);
+      const bytes = await host.get("disk").read(0, 64 * 65536);
+      expect(bytes.every((byte, i) => byte === Math.floor(i / 65536) + 1)).toBe(true);
+    });
+  });
+
   it("answers mistakes as a store that is not served does, and nonsense not at all", async () => {
     const { store } = await serveNewStore(at("store"));
     expect(await failure("delete", store, "nothing")).toEqual({

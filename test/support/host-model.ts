@@ -44,6 +44,8 @@ export class HostModel {
   #cut: { seed: number; happened: boolean } | undefined;
   /** Operations refused for want of space, by both alike in effect. */
   refused = 0;
+  /** Bytes that the store has been promised to have. */
+  #capacity = 0;
 
   private constructor(store: MemoryStore, host: Host, digests: boolean) {
     this.store = store;
@@ -129,6 +131,8 @@ export class HostModel {
       case "compact":
         await this.host.compact();
         return;
+      case "grow":
+        return this.#grow(operation.blocks);
       case "reopen":
         await this.host.close();
         this.host = await this.store.open();
@@ -152,6 +156,12 @@ export class HostModel {
       default:
         return this.#onWritable(operation);
     }
+  }
+
+  async #grow(blocks: number): Promise<void> {
+    const capacity = this.host.statistics().capacity + blocks * this.store.layout.blockSize;
+    await this.host.grow(capacity);
+    this.#capacity = capacity;
   }
 
   /** One is promised to be enough; two checkpoints later another may be lost. */
@@ -311,6 +321,8 @@ export class HostModel {
     this.host = await store.open();
     this.#watch();
     const { lastLsn } = this.host.recovery;
+    const { capacity } = this.host.statistics();
+    assert.ok(capacity >= this.#capacity, `it was to have ${this.#capacity}, not ${capacity}`);
     assert.ok(lastLsn >= durableLsn, `I1: ${durableLsn} was durable, ${lastLsn} is there`);
     this.#lastAsked = lastLsn;
     const index = this.#moments.findLastIndex(({ lsn }) => lsn <= lastLsn);

@@ -9,6 +9,8 @@ export type HostOperation =
   | { type: "write"; on: number; at: number; length: number; fill: number }
   | { type: "discard" | "writeZeroes" | "preallocate"; on: number; at: number; length: number }
   | { type: "resize"; on: number; size: number }
+  /** The store itself is made larger. */
+  | { type: "grow"; blocks: number }
   | { type: "snapshot" | "clone" | "rename" | "delete"; on: number }
   | { type: "rollback"; on: number; to: number }
   | {

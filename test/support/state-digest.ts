@@ -39,7 +39,7 @@ export interface StatePicture {
   nodes: NodePicture[];
   dead: number[];
   blocks: BlockPicture[];
-  /** Allocated blocks of each segment. */
+  /** Allocated blocks of each segment, up to the last that has any: a store may be made larger. */
   live: number[];
 }
 
@@ -59,7 +59,7 @@ export function pictureOf(state: State): StatePicture {
     nodes: nodePictures(state),
     dead: [...nodes.dead],
     blocks: blockPictures(state),
-    live: [...segments.live],
+    live: [...segments.live.subarray(0, segments.live.findLastIndex((count) => count > 0) + 1)],
   };
 }
 

@@ -33,5 +33,5 @@ it("a check finds a damaged slot of the superblock", async () => {
   disk.damage("/store/superblock", (bytes) => bytes.fill(0, 0, 4096));
   const report = await checkSimulatedStore(disk);
   expect(report.findings.map(({ id }) => id)).toEqual(["S001"]);
-  expect(report.exitCode).toBe(4);
+  expect(report.exitCode).toBe(2);
 });

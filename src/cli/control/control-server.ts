@@ -48,6 +48,7 @@ const calls: Calls = {
   rename: async (host, name: string, to: string) => host.rename(name, to),
   delete: async (host, name: string) => host.delete(name),
   resize: async (host, which: Reference, size: number) => find(host, which).resize(size),
+  grow: async (host, capacity: number) => host.grow(capacity),
   flush: async (host) => host.flush(),
   read: async (host, which: Reference, offset: number, length: number) => {
     if (length > MOST_DATA) throw new BlockspaceError("EINVAL", `allowed are ${MOST_DATA} bytes`);

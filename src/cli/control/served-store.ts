@@ -153,6 +153,10 @@ export class ServedStore implements StoreAccess {
     await this.change(options, "rollback", name, snapshot);
   }
 
+  async grow(capacity: number, options: WaitOptions = {}): Promise<void> {
+    await this.change(options, "grow", capacity);
+  }
+
   async rename(name: string, to: string, options: WaitOptions = {}): Promise<void> {
     await this.change(options, "rename", name, to);
   }

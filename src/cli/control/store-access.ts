@@ -40,6 +40,7 @@ export interface StoreAccess {
   rename(name: string, to: string, options?: WaitOptions): Promise<void>;
   delete(name: string, options?: WaitOptions): Promise<void>;
   compact(options?: WaitOptions): Promise<CleanerReport>;
+  grow(capacity: number, options?: WaitOptions): Promise<void>;
   flush(): Promise<void>;
   close(): Promise<void>;
 }

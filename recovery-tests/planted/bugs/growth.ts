@@ -1,0 +1,39 @@
+/** Mistakes in making a store larger. */
+import type { PlantedBug } from "../bug.ts";
+
+const GROWTH = "host/growth.js";
+
+export const growthBugs: readonly PlantedBug[] = [
+  {
+    name: "longer-data-not-flushed",
+    file: GROWTH,
+    find: "await device.flush();",
+    replace: "",
+    mistake: "the superblock speaks of space before the data device has it",
+    first: 27,
+  },
+  {
+    name: "used-before-the-superblock",
+    file: GROWTH,
+    find: "await replaceSuperblock(this.#place, larger);",
+    replace: "replaceSuperblock(this.#place, larger).catch(() => undefined);",
+    mistake: "new space is used before the superblock speaks of it",
+    first: 27,
+  },
+  {
+    name: "larger-with-the-same-sequence",
+    file: GROWTH,
+    find: "sequence: sequence + 1",
+    replace: "sequence",
+    mistake: "of two slots that differ nobody can tell which is newer",
+    first: 27,
+  },
+  {
+    name: "slots-not-completed",
+    file: "host/open.js",
+    find: "await completeSlots(parts, slots);",
+    replace: "",
+    mistake: "a growth that was cut short between the slots is never completed",
+    first: 27,
+  },
+];
