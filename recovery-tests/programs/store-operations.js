@@ -3,8 +3,9 @@ import { BLOCK, bytesOf } from "./store-workload.js";
 
 /** Whether the next operation may be submitted before this one has ended. */
 export function mayOverlap(operation) {
-  const alone = ["create", "snapshot", "clone", "rename", "delete", "stage", "transact", "flush"];
-  return !alone.includes(operation.do);
+  const { do: verb } = operation;
+  if (["create", "snapshot", "clone", "rename", "delete"].includes(verb)) return false;
+  return !["stage", "transact", "grow", "flush"].includes(verb);
 }
 
 /** Whether this operation and all before it are durable when it has ended. */
@@ -42,6 +43,8 @@ export async function perform(host, operation) {
       return transact(host, operation.steps);
     case "compact":
       return host.compact();
+    case "grow":
+      return host.grow(host.statistics().capacity + operation.blocks * BLOCK);
     case "checkpoint":
       return host.checkpoint();
     case "flush":

@@ -132,7 +132,7 @@ function choose(random, content, newName) {
     return to && { do: "rollback", name, to };
   }
   if (dice < 86) return { ...rangeOf(random, content, name, "preallocate") };
-  if (dice < 88) return { do: "compact" };
+  if (dice < 88) return dice < 87 ? { do: "compact" } : { do: "grow", blocks: 33 };
   return { do: dice < 93 ? "checkpoint" : "flush" };
 }
 

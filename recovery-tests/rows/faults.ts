@@ -14,9 +14,10 @@ async function noticed(index: number, faults: FaultKind[]): Promise<Case> {
   // A wide sequence needs room: what is refused has been built upon by then.
   const beginning = isWide ? strained(await usedStore(), index >> 2) : usedStoreFor(index >> 1);
   const check = faultCheck("noticed faults", steps, await beginning);
+  // Little of each workload, so that many are tried.
   return {
     check,
-    options: { faults, budget: { states: 4, faults: 60, statesPerFault: 4 } },
+    options: { faults, budget: { states: 2, faults: 30, statesPerFault: 2 } },
   };
 }
 
@@ -37,12 +38,12 @@ export const faultRows: readonly Row[] = [
       number: 8,
       fault: "k-th operation fails: EIO, ENOSPC, short",
       leaves: "P1 I7",
-      cases: 20_000,
+      cases: 40_000,
     },
     (index) => noticed(index, index % 4 === 3 ? ["delay"] : failures),
   ),
   crashRow(
-    { number: 9, fault: 'sync fails once, then "succeeds"', leaves: "P1 I7", cases: 10_000 },
+    { number: 9, fault: 'sync fails once, then "succeeds"', leaves: "P1 I7", cases: 15_000 },
     (index) => noticed(index, ["sync"]),
   ),
   crashRow({ number: 10, fault: "flush that lies", leaves: "P2", cases: 10_000 }, (index) =>

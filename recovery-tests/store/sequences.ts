@@ -135,13 +135,15 @@ export function enlargingSequence(index: number): Step[] {
     makeStep(works[below(works.length)]!, `enlarging ${index} ${name}`);
   const big = (name: string): Step => makeStep("big", `${name} ${index}`);
   const steps: Step[] = [];
-  for (let turn = 0; turn < 1 + below(3); turn++) {
+  for (let turn = 0; turn < 2 + below(2); turn++) {
+    // A journal that is under way makes what follows durable soon: perhaps sooner than it may.
+    steps.push(makeStep("create", `${turn} name ${index}`), FLUSH);
     const enlarge: Step = { do: "enlarge", blocks: 17 + below(40) };
-    const meanwhile: Step[] = [work(`${turn} before`), enlarge, big(`${turn} at once`)];
-    const killed: Step = { do: "kill", after: below(16), steps: meanwhile };
-    const spared: Step = { do: "together", steps: [...meanwhile, work(`${turn} beside`)] };
-    steps.push(below(3) === 0 ? killed : spared, big(`${turn} new`), big(`${turn} newer`));
-    steps.push(work(`${turn} end`), FLUSH);
+    const meanwhile = [enlarge, big(`${turn} at once`)];
+    const beside = below(2) === 0 ? FLUSH : work(`${turn} beside`);
+    const killed: Step = { do: "kill", after: 3 + below(8), steps: meanwhile };
+    steps.push(below(2) === 0 ? killed : { do: "together", steps: [...meanwhile, beside] });
+    steps.push(big(`${turn} new`), big(`${turn} newer`), work(`${turn} end`), FLUSH);
   }
   return steps;
 }

@@ -85,7 +85,11 @@ export async function writeSuperblock(
   superblock: Superblock,
 ): Promise<void> {
   const device = await directory.create(name, { size: SUPERBLOCK_SIZE, layout: "preallocated" });
-  await writeSlots(device, superblock);
+  try {
+    await writeSlots(device, superblock);
+  } finally {
+    await device.close();
+  }
   await directory.sync();
 }
 

@@ -105,6 +105,9 @@ export class Checkpointer {
     const settled = secured.catch(() => undefined);
     try {
       await this.#commit(frozen, secured);
+    } catch (cause) {
+      // At once: what it has to wait for below may take a while.
+      throw this.#parts.health.fail("a checkpoint", cause);
     } finally {
       await settled;
     }

@@ -263,7 +263,10 @@ export class Committer {
     const { journal, pending, health } = this.#parts;
     await this.#ready;
     health.checkWritable();
-    if (batch.direct) await this.#secureData(batch);
+    if (batch.direct) {
+      await batch.written;
+      await pending.flush();
+    }
     await journal.append({
       firstLsn: batch.firstLsn,
       commits: batch.commits,
@@ -276,17 +279,6 @@ export class Committer {
     this.#spare = batch.writer;
     // Something else may have failed meanwhile; from then on nothing is acknowledged.
     health.checkWritable();
-  }
-
-  /** The data of a batch that does not travel in its frame. */
-  async #secureData(batch: Batch): Promise<void> {
-    const { pending, health } = this.#parts;
-    try {
-      await batch.written;
-      await pending.flush();
-    } catch (cause) {
-      throw health.fail("a data write", cause);
-    }
   }
 }
 

@@ -106,8 +106,10 @@ export class Engine {
     this.allocator = new Allocator(state.segments);
     this.ledger = new Ledger(state.segments, this.allocator);
     const isLive = (pblock: number): boolean => state.segments.references(pblock) > 0;
-    this.pending = new PendingData(device, state.geometry, parts.memory, isLive);
-    const { pending, health } = this;
+    const { health } = this;
+    const { geometry } = state;
+    this.pending = new PendingData({ device, geometry, memory: parts.memory, health, isLive });
+    const { pending } = this;
     const { blockSize } = state.geometry;
     const mayBlock = parts.blockingCommits;
     const forCommits = { journal, pending, health, blockSize, mayBlock, counters: this.counters };
@@ -276,7 +278,7 @@ export class Engine {
     if (isTooMuch()) this.writeOut().catch(() => undefined);
     // No longer than it takes: the disk has the rest to do while the next data comes in.
     while (isTooMuch() && this.pending.isWriting) {
-      await this.#dataWrite(() => this.pending.oldestWritten());
+      await this.pending.oldestWritten();
     }
     if (isTooMuch()) await this.committer.flush();
     const full = this.#journal.usedBytes >= journalSize || this.state.dirtyBytes >= cacheSize / 2;
@@ -287,22 +289,13 @@ export class Engine {
 
   /** Writes all pending data to its place. */
   async writeOut(): Promise<void> {
-    await this.#dataWrite(() => this.pending.writeOut());
+    await this.pending.writeOut();
   }
 
   /** Writes whole blocks to their place now; they must be held. */
   async writeData(image: Uint8Array, pblock: number): Promise<void> {
     const address = addressOf(this.state.geometry, pblock);
-    await this.#dataWrite(() => this.pending.writeNow([image], address));
-  }
-
-  /** A failure of a data write is final. */
-  async #dataWrite(work: () => Promise<void>): Promise<void> {
-    try {
-      await work();
-    } catch (cause) {
-      throw this.health.fail("a data write", cause);
-    }
+    await this.pending.writeNow([image], address);
   }
 
   /**

@@ -14,6 +14,7 @@ import type { BlockMemory, SlotRun } from "../base/block-memory.ts";
 import { MiB } from "../base/units.ts";
 import type { Device } from "../device/device.ts";
 import { addressOf, type Geometry } from "../space/geometry.ts";
+import type { Health } from "./health.ts";
 import { SlotTable } from "./slot-table.ts";
 
 /** The most that goes out in one write. */
@@ -37,10 +38,20 @@ interface Run {
   slots: SlotRun[];
 }
 
+export interface PendingParts {
+  device: Device;
+  geometry: Geometry;
+  memory: BlockMemory;
+  health: Health;
+  /** A map refers to the block. */
+  isLive: (pblock: number) => boolean;
+}
+
 export class PendingData {
   readonly memory: BlockMemory;
   readonly #device: Device;
   readonly #geometry: Geometry;
+  readonly #health: Health;
   readonly #isLive: (pblock: number) => boolean;
   /** Blocks that no write has been issued for. */
   #waiting = new SlotTable();
@@ -50,15 +61,11 @@ export class PendingData {
   /** Something was written that no flush has covered yet; perhaps before the host was opened. */
   #unflushed = true;
 
-  constructor(
-    device: Device,
-    geometry: Geometry,
-    memory: BlockMemory,
-    isLive: (pblock: number) => boolean,
-  ) {
+  constructor({ device, geometry, memory, health, isLive }: PendingParts) {
     this.memory = memory;
     this.#device = device;
     this.#geometry = geometry;
+    this.#health = health;
     this.#isLive = isLive;
   }
 
@@ -160,7 +167,7 @@ export class PendingData {
   async #flush(): Promise<void> {
     if (!this.#unflushed) return;
     this.#unflushed = false;
-    await this.#device.flush();
+    await this.#final(this.#device.flush());
   }
 
   /**
@@ -214,15 +221,25 @@ export class PendingData {
     for (const { pblock, slots } of runs) {
       const chunks = slots.map((run) => this.memory.view(run));
       const address = addressOf(this.#geometry, pblock);
-      if (through && this.#device.writeThrough) await this.#device.writeThrough(chunks, address);
-      else await this.writeNow(chunks, address);
+      if (through && this.#device.writeThrough) {
+        await this.#final(this.#device.writeThrough(chunks, address));
+      } else await this.writeNow(chunks, address);
     }
   }
 
   /** Writes data that is not held here to its place. */
   async writeNow(chunks: readonly Uint8Array[], address: number): Promise<void> {
-    await this.#device.write(chunks, address);
+    await this.#final(this.#device.write(chunks, address));
     this.#unflushed = true;
+  }
+
+  /** A failure is noted here, when it happens: who waits for the work may have to wait for more. */
+  async #final(work: Promise<void>): Promise<void> {
+    try {
+      await work;
+    } catch (cause) {
+      throw this.#health.fail("a data write", cause);
+    }
   }
 
   /** They are at their place: from now on reads find them there. */

@@ -58,6 +58,8 @@ export const DATA = "data";
 export const LOCK = "lock";
 export const JOURNAL = "journal";
 export const CHECKPOINT = "checkpoint";
+/** Where the slots of the superblock are, in the order in which they are written. */
+const SLOTS: readonly number[] = [SUPERBLOCK_SLOT_SIZE, 0];
 /** The superblock of btrfs, the furthest in, begins at 64 KiB. */
 const UNUSED_BYTES: number = 128 * KiB;
 
@@ -143,15 +145,19 @@ export async function createStore(parts: StoreParts, layout: NewStore): Promise<
   const device = former
     ? await directory.open(UNFINISHED, "write")
     : await directory.create(UNFINISHED, { size: SUPERBLOCK_SIZE, layout: "preallocated" });
-  await writeSlots(device, {
-    ...geometry,
-    sequence: 1,
-    uuid,
-    compatibleFeatures: 0,
-    readOnlyFeatures: 0,
-    requiredFeatures: 0,
-    created: world.now(),
-  });
+  try {
+    await writeSlots(device, {
+      ...geometry,
+      sequence: 1,
+      uuid,
+      compatibleFeatures: 0,
+      readOnlyFeatures: 0,
+      requiredFeatures: 0,
+      created: world.now(),
+    });
+  } finally {
+    await device.close();
+  }
   await directory.sync();
   await labelData(parts, layout, uuid);
   const identity = journalIdentityOf({ uuid, journalAlignment: layout.journalAlignment });
@@ -189,16 +195,12 @@ async function uuidOfUnfinished(parts: StoreParts): Promise<Uint8Array | undefin
 export async function writeSlots(
   device: Device,
   superblock: Superblock,
-  offsets: readonly number[] = [SUPERBLOCK_SLOT_SIZE, 0],
+  offsets: readonly number[] = SLOTS,
 ): Promise<void> {
   const slot = encodeSuperblock(superblock);
-  try {
-    for (const offset of offsets) {
-      await device.write([slot], offset);
-      await device.flush();
-    }
-  } finally {
-    await device.close();
+  for (const offset of offsets) {
+    await device.write([slot], offset);
+    await device.flush();
   }
 }
 
@@ -304,9 +306,8 @@ export async function completeSlots(place: StorePlace, slots: readonly Slot[]): 
     superblock ? superblock.sequence < newest.sequence : isBlockspaceError(problem, "ECORRUPT"),
   );
   if (behind.length === 0) return;
-  const device = await place.directory.open(SUPERBLOCK, "write");
-  await writeSlots(
-    device,
+  await updateSlots(
+    place,
     newest,
     behind.map(({ offset }) => offset),
   );
@@ -324,7 +325,22 @@ export async function expectBothSlots(place: StorePlace): Promise<void> {
 
 /** Puts a superblock in the place of the one that both slots hold. */
 export async function replaceSuperblock(place: StorePlace, superblock: Superblock): Promise<void> {
-  await writeSlots(await place.directory.open(SUPERBLOCK, "write"), superblock);
+  await updateSlots(place, superblock, SLOTS);
+}
+
+async function updateSlots(
+  { directory }: StorePlace,
+  superblock: Superblock,
+  offsets: readonly number[],
+): Promise<void> {
+  const device = await directory.open(SUPERBLOCK, "write");
+  try {
+    // What stands in the other slot may be no more than what a killed process has written.
+    await device.flush();
+    await writeSlots(device, superblock, offsets);
+  } finally {
+    await device.close();
+  }
 }
 
 /** The data device, if it is the one that belongs to this store. */

@@ -381,7 +381,8 @@ describe("I7: what is under way", () => {
         if (keyOf(operation) === "data write") throw new Error("no data");
       };
       expect(await refusal(() => host.checkpoint())).toMatchObject({ code: "EIO" });
-      await host.close();
+      const [closed] = await Promise.allSettled([host.close()]);
+      expect(closed.status).toBe(lost ? "rejected" : "fulfilled");
     }
     const { store, host } = await start();
     await host.get("disk").write(0, blocks("x"));

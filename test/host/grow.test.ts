@@ -3,6 +3,7 @@
  * cuts it short leaves a store that is as large as before, or as large as it was to be.
  */
 import { describe, expect, it } from "vitest";
+import type { Operation } from "../../src/testing/operation.ts";
 import { decodeSuperblock, SUPERBLOCK_SLOT_SIZE } from "../../src/format/superblock.ts";
 import type { Host } from "../../src/host/host.ts";
 import type { Subvolume } from "../../src/host/subvolume.ts";
@@ -203,16 +204,18 @@ describe("a growth that fails", () => {
   });
 });
 
+function isWriteOfSlot({ kind, path, offset }: Operation, at: number): boolean {
+  return kind === "write" && path.endsWith("/superblock") && offset === at;
+}
+
 describe("a growth that is cut short between the slots", () => {
   /** The power goes when one slot is durable. */
   async function cutShort(): Promise<MemoryStore> {
     const { store, host } = await full();
     await host.flush();
-    let flushes = 0;
     let left: MemoryStore | undefined;
-    store.onOperation = ({ kind, path }) => {
-      if (kind !== "flush" || !path.endsWith("superblock")) return;
-      if (++flushes === 2) left = store.crash(() => 0);
+    store.onOperation = (operation) => {
+      if (isWriteOfSlot(operation, 0)) left = store.crash(() => 0);
     };
     await host.grow(AFTER * B);
     return left!;
@@ -231,6 +234,31 @@ describe("a growth that is cut short between the slots", () => {
     await host.close();
     auditOf(store, await store.open());
   });
+});
+
+// Row 27, case 451 ("76!,d75:k3072g512"): both slots looked alike, and only one was durable, which
+// the next growth wrote over. The power went, that write was torn, and the store was too small.
+it("a slot that a killed process has not flushed is made durable before the other goes", async () => {
+  const { store, host } = await full();
+  await host.flush();
+  let killed: MemoryStore | undefined;
+  let slotsWritten = 0;
+  store.onOperation = ({ kind, path }) => {
+    if (kind === "write" && path.endsWith("/superblock")) slotsWritten++;
+    if (kind === "flush" && path.endsWith("/superblock") && slotsWritten === 2) {
+      killed ??= store.killed();
+    }
+  };
+  await host.grow(AFTER * B);
+  expect(await slotsOf(killed!)).toEqual([AFTER, AFTER]);
+  expect(await slotsOf(killed!.crash(() => 0))).toEqual([BEFORE, AFTER]);
+  const next = await killed!.open();
+  let left: MemoryStore | undefined;
+  killed!.onOperation = (operation) => {
+    if (isWriteOfSlot(operation, SUPERBLOCK_SLOT_SIZE)) left = killed!.crash(() => 0);
+  };
+  await next.grow(2 * AFTER * B);
+  expect(await slotsOf(left!)).toEqual([AFTER, AFTER]);
 });
 
 describe("a slot of the superblock that has rotted", () => {

@@ -5,6 +5,7 @@
 import { describe, expect, it } from "vitest";
 import { BlockMemory } from "../../src/base/block-memory.ts";
 import type { Device } from "../../src/device/device.ts";
+import { Health } from "../../src/host/health.ts";
 import { PendingData } from "../../src/host/pending.ts";
 import { geometryWith } from "../support/states.ts";
 
@@ -42,7 +43,13 @@ function start(options: { dead?: readonly number[]; canWriteThrough?: boolean } 
   const { dead = [], canWriteThrough = true } = options;
   const { device, calls } = noted(canWriteThrough);
   const memory = new BlockMemory(B, 0);
-  const pending = new PendingData(device, geometry, memory, (pblock) => !dead.includes(pblock));
+  const pending = new PendingData({
+    device,
+    geometry,
+    memory,
+    health: new Health(),
+    isLive: (pblock) => !dead.includes(pblock),
+  });
   const put = (pblock: number, count: number): void => {
     pending.put(pblock, Buffer.alloc(count * B, pblock));
   };

@@ -7,7 +7,7 @@ export const creationBugs: readonly PlantedBug[] = [
   {
     name: "superblock-not-flushed",
     file: STORE,
-    find: "await device.write([slot], offset);\n            await device.flush();",
+    find: "await device.write([slot], offset);\n        await device.flush();",
     replace: "await device.write([slot], offset);",
     mistake: "the superblock gets its name before it is durable",
   },

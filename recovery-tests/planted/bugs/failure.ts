@@ -14,17 +14,16 @@ export const failureBugs: readonly PlantedBug[] = [
   {
     name: "data-sync-retried",
     file: "host/pending.js",
-    find: "this.#unflushed = false;\n        await this.#device.flush();",
-    replace:
-      "this.#unflushed = false;\n        await this.#device.flush().catch(() => this.#device.flush());",
+    find: "await this.#final(this.#device.flush());",
+    replace: "await this.#final(this.#device.flush().catch(() => this.#device.flush()));",
     mistake: "a failed sync of the data is tried once more",
     first: 9,
   },
   {
     name: "failed-data-write-ignored",
     file: "host/pending.js",
-    find: "await this.#device.write(chunks, address);",
-    replace: "await this.#device.write(chunks, address).catch(() => undefined);",
+    find: "await this.#final(this.#device.write(chunks, address));",
+    replace: "await this.#final(this.#device.write(chunks, address).catch(() => undefined));",
     mistake: "data whose write failed counts as written",
     first: 8,
   },
@@ -45,11 +44,22 @@ export const failureBugs: readonly PlantedBug[] = [
     first: 8,
   },
   {
-    name: "goes-on-after-a-failed-submit",
-    file: "host/engine.js",
-    find: "await this.#dataWrite(() => this.pending.writeNow([image], address));",
-    replace: "await this.pending.writeNow([image], address);",
-    mistake: "a failed write of staged data is told to its caller, and the host goes on",
+    name: "goes-on-after-a-failed-data-write",
+    file: "host/pending.js",
+    find: 'throw this.#health.fail("a data write", cause);',
+    replace: "throw cause;",
+    mistake: "a failed write of data is told to who waits for it, and the host goes on",
+    first: 8,
+  },
+  {
+    name: "failed-data-write-noted-late",
+    file: "host/pending.js",
+    find: 'throw this.#health.fail("a data write", cause);',
+    replace:
+      "for (let turn = 0; turn < 20; turn++)\n                " +
+      "await new Promise(setImmediate);\n            " +
+      'throw this.#health.fail("a data write", cause);',
+    mistake: "a host goes on for a while after a data write has failed",
     first: 8,
   },
   {

@@ -16,8 +16,10 @@ export const growthBugs: readonly PlantedBug[] = [
     name: "used-before-the-superblock",
     file: GROWTH,
     find: "await replaceSuperblock(this.#place, larger);",
-    replace: "replaceSuperblock(this.#place, larger).catch(() => undefined);",
-    mistake: "new space is used before the superblock speaks of it",
+    replace:
+      "setImmediate(() => setImmediate(() => " +
+      "replaceSuperblock(this.#place, larger).catch(() => undefined)));",
+    mistake: "the superblock is written in the background, and new space is used meanwhile",
     first: 27,
   },
   {
@@ -34,6 +36,14 @@ export const growthBugs: readonly PlantedBug[] = [
     find: "await completeSlots(parts, slots);",
     replace: "",
     mistake: "a growth that was cut short between the slots is never completed",
+    first: 27,
+  },
+  {
+    name: "other-slot-taken-for-durable",
+    file: "host/store.js",
+    find: "await device.flush();\n        await writeSlots(device, superblock, offsets);",
+    replace: "await writeSlots(device, superblock, offsets);",
+    mistake: "a slot is written over while the other is what a killed process has not flushed",
     first: 27,
   },
 ];
