@@ -10,7 +10,8 @@ import {
   type Superblock,
   SUPERBLOCK_SIZE,
 } from "../format/superblock.ts";
-import { checkpointDirectory, journalDirectory, writeSlots } from "../host/store.ts";
+import { checkpointDirectory, journalDirectory } from "../host/store.ts";
+import { writeSlots } from "../host/superblock-slots.ts";
 import { isJournalFileName, journalFileName } from "../journal/files.ts";
 import type { Image } from "./image.ts";
 import type { StoreAccess } from "./store-access.ts";

@@ -108,9 +108,10 @@ export class Engine {
     const isLive = (pblock: number): boolean => state.segments.references(pblock) > 0;
     const { health } = this;
     const { geometry } = state;
-    this.pending = new PendingData({ device, geometry, memory: parts.memory, health, isLive });
+    const { memory } = parts;
+    this.pending = new PendingData({ device, geometry, memory, health, isLive });
     const { pending } = this;
-    const { blockSize } = state.geometry;
+    const { blockSize } = geometry;
     const mayBlock = parts.blockingCommits;
     const forCommits = { journal, pending, health, blockSize, mayBlock, counters: this.counters };
     this.committer = new Committer(forCommits, state.lsn);

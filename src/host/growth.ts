@@ -15,8 +15,9 @@
 import { checkSignal, checkWhole } from "../base/arguments.ts";
 import { BlockspaceError } from "../base/errors.ts";
 import { MAX_CAPACITY_BLOCKS, type Superblock } from "../format/superblock.ts";
+import type { Directory } from "../device/device.ts";
 import type { Engine } from "./engine.ts";
-import { expectBothSlots, replaceSuperblock, type StorePlace } from "./store.ts";
+import { expectBothSlots, replaceSuperblock } from "./superblock-slots.ts";
 import { checkWait, type WaitOptions } from "./wait.ts";
 
 /** As many as a store of 16 TiB has that was made so large; each takes six bytes of memory. */
@@ -24,13 +25,13 @@ const MOST_SEGMENTS = 4_194_304;
 
 export class Growth {
   readonly #engine: Engine;
-  readonly #place: StorePlace;
+  readonly #directory: Directory;
   #superblock: Superblock;
 
   /** `superblock` is what both slots hold. */
-  constructor(engine: Engine, place: StorePlace, superblock: Superblock) {
+  constructor(engine: Engine, directory: Directory, superblock: Superblock) {
     this.#engine = engine;
-    this.#place = place;
+    this.#directory = directory;
     this.#superblock = superblock;
   }
 
@@ -64,7 +65,7 @@ export class Growth {
     const { sequence, capacityBlocks: former, dataOffset, blockSize } = this.#superblock;
     if (capacityBlocks === former) return;
     const larger = { ...this.#superblock, sequence: sequence + 1, capacityBlocks };
-    await expectBothSlots(this.#place);
+    await expectBothSlots(this.#directory);
     await device.extend(dataOffset + capacityBlocks * blockSize);
     try {
       await device.flush();
@@ -72,7 +73,7 @@ export class Growth {
       throw health.fail("a flush of the data", cause);
     }
     try {
-      await replaceSuperblock(this.#place, larger);
+      await replaceSuperblock(this.#directory, larger);
     } catch (cause) {
       throw health.fail("a write of the superblock", cause);
     }

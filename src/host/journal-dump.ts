@@ -13,7 +13,8 @@ import { FileDirectory } from "../device/file-directory.ts";
 import type { Commit, JournalFileHeader } from "../format/journal-frame.ts";
 import { type JournalFile, journalIdentityOf, listJournalFiles } from "../journal/files.ts";
 import { type JournalEnd, JournalReader, type JournalStart } from "../journal/reader.ts";
-import { exists, journalDirectory, lockStore, readSuperblock } from "./store.ts";
+import { exists, journalDirectory, lockStore } from "./store.ts";
+import { readSuperblock } from "./superblock-slots.ts";
 
 /**
  * Every commit in the journal, oldest first; returns how the journal ended. The store is locked as
@@ -33,7 +34,7 @@ export async function* readJournal(path: string): AsyncGenerator<Commit, Journal
   }
   const lock = await lockStore(place, true);
   try {
-    const identity = journalIdentityOf(await readSuperblock(place));
+    const identity = journalIdentityOf(await readSuperblock(place.directory));
     const directory = journalDirectory(place);
     const start = oldestStart(await listJournalFiles(directory, identity));
     return yield* commitsOf(new JournalReader(directory, identity, start));

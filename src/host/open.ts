@@ -23,21 +23,18 @@ import { Growth } from "./growth.ts";
 import { checkOptions, limitsOf, newStoreLayout, type OpenHostOptions } from "./options.ts";
 import {
   checkpointDirectory,
-  completeSlots,
   createStore,
   exists,
   journalDirectory,
   lockStore,
-  newestOf,
   type NewStore,
   openData,
   prepareDirectory,
-  readSlots,
   refusePieces,
   secureNames,
-  type Slot,
   type StoreParts,
 } from "./store.ts";
+import { completeSlots, newestOf, readSlots, type Slot } from "./superblock-slots.ts";
 import { realWorld } from "./world.ts";
 
 /** A store that is open: what a host is made from. */
@@ -103,8 +100,8 @@ export async function openStore(
       await closers.pop()!();
       await takeLock(parts, readOnly, closers);
     }
-    const slots = await readSlots(parts);
-    const superblock = newestOf(parts, slots);
+    const slots = await readSlots(parts.directory);
+    const superblock = newestOf(parts.directory, slots);
     checkAgainst(superblock, options);
     if (!readOnly) {
       checkWritable(superblock);
@@ -203,7 +200,7 @@ async function startEngine(
   const journal = new Journal(journalFiles, identity, limits.journalSize, end);
   closers.push(() => journal.close());
   if (!readOnly) {
-    await completeSlots(parts, slots);
+    await completeSlots(parts.directory, slots);
     if (end.doubtful) await journal.secure(end.doubtful);
     await journal.recycle(environments.olderLsn);
   }
@@ -224,7 +221,7 @@ async function startEngine(
     if (end.doubtful) engine.committer.holdUntil(engine.checkpointer.run(), end.durableLsn);
     startBackground(engine);
   }
-  return { engine, growth: new Growth(engine, parts, superblock), recovery };
+  return { engine, growth: new Growth(engine, parts.directory, superblock), recovery };
 }
 
 /** Deletes that a crash cut short go on, and segments are kept free. */

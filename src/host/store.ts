@@ -14,15 +14,13 @@ import { tooShortError } from "../device/medium-error.ts";
 import {
   DATA_LABEL_SIZE,
   decodeDataLabel,
-  decodeSuperblock,
   encodeDataLabel,
-  encodeSuperblock,
   type Superblock,
   SUPERBLOCK_SIZE,
-  SUPERBLOCK_SLOT_SIZE,
 } from "../format/superblock.ts";
 import { journalIdentityOf } from "../journal/files.ts";
 import { createJournal } from "../journal/journal.ts";
+import { readSuperblock, SUPERBLOCK, writeSlots } from "./superblock-slots.ts";
 import { realWorld, type World } from "./world.ts";
 
 /** Where a store lives; tests put memory in place of files. */
@@ -50,7 +48,6 @@ export type NewStore = Omit<
   "sequence" | "uuid" | "compatibleFeatures" | "readOnlyFeatures" | "requiredFeatures" | "created"
 > & { journalSize: number };
 
-export const SUPERBLOCK = "superblock";
 export const UNFINISHED = "superblock.new";
 /** What it is called while a repair in place has the store in pieces. */
 export const SUPERBLOCK_AWAY = "superblock.fsck";
@@ -58,8 +55,6 @@ export const DATA = "data";
 export const LOCK = "lock";
 export const JOURNAL = "journal";
 export const CHECKPOINT = "checkpoint";
-/** Where the slots of the superblock are, in the order in which they are written. */
-const SLOTS: readonly number[] = [SUPERBLOCK_SLOT_SIZE, 0];
 /** The superblock of btrfs, the furthest in, begins at 64 KiB. */
 const UNUSED_BYTES: number = 128 * KiB;
 
@@ -184,23 +179,10 @@ async function refuseLostStore(parts: StoreParts): Promise<void> {
 async function uuidOfUnfinished(parts: StoreParts): Promise<Uint8Array | undefined> {
   if (!(await parts.directory.list()).includes(UNFINISHED)) return undefined;
   try {
-    return (await readSuperblock(parts, UNFINISHED)).uuid;
+    return (await readSuperblock(parts.directory, UNFINISHED)).uuid;
   } catch (error) {
     if (isBlockspaceError(error, "ECORRUPT")) return undefined;
     throw error;
-  }
-}
-
-/** Writes slots, one after the other, so that one of the two stands at any time. */
-export async function writeSlots(
-  device: Device,
-  superblock: Superblock,
-  offsets: readonly number[] = SLOTS,
-): Promise<void> {
-  const slot = encodeSuperblock(superblock);
-  for (const offset of offsets) {
-    await device.write([slot], offset);
-    await device.flush();
   }
 }
 
@@ -248,99 +230,6 @@ async function readLabel(device: Device): Promise<Uint8Array | undefined> {
   const label = new Uint8Array(DATA_LABEL_SIZE);
   await device.read(label, 0);
   return decodeDataLabel(label);
-}
-
-/** A slot of the superblock as it was found: what it says, or why it says nothing. */
-export interface Slot {
-  offset: number;
-  superblock?: Superblock;
-  problem?: unknown;
-}
-
-/** Both slots; `ENOTSUP` when one of them is another version's. */
-export async function readSlots(
-  { directory }: StorePlace,
-  name: string = SUPERBLOCK,
-): Promise<Slot[]> {
-  const device = await directory.open(name, "read");
-  const slots: Slot[] = [];
-  try {
-    for (const offset of [0, SUPERBLOCK_SLOT_SIZE]) {
-      try {
-        const slot = new Uint8Array(SUPERBLOCK_SLOT_SIZE);
-        await device.read(slot, offset);
-        slots.push({ offset, superblock: decodeSuperblock(slot) });
-      } catch (problem) {
-        if (isBlockspaceError(problem, "ENOTSUP")) throw problem;
-        slots.push({ offset, problem });
-      }
-    }
-  } finally {
-    await device.close();
-  }
-  return slots;
-}
-
-/** What the newer valid one of two slots says, or the reason why there is none. */
-export function newestOf({ directory: { path } }: StorePlace, slots: readonly Slot[]): Superblock {
-  const valid = slots.flatMap(({ superblock }) => superblock ?? []);
-  const newest = valid.toSorted((a, b) => b.sequence - a.sequence)[0];
-  if (newest) return newest;
-  const cause = slots.at(-1)?.problem;
-  if (isBlockspaceError(cause, "EIO")) throw cause;
-  throw new BlockspaceError("ECORRUPT", `${path} has no valid superblock`, { path, cause });
-}
-
-export async function readSuperblock(place: StorePlace, name?: string): Promise<Superblock> {
-  return newestOf(place, await readSlots(place, name));
-}
-
-/**
- * Makes both slots say the same: an update that was cut short is completed, and what has rotted is
- * made anew, before anything is done that an older superblock would not allow. A slot that cannot
- * be read at all is left to a repair.
- */
-export async function completeSlots(place: StorePlace, slots: readonly Slot[]): Promise<void> {
-  const newest = newestOf(place, slots);
-  const behind = slots.filter(({ superblock, problem }) =>
-    superblock ? superblock.sequence < newest.sequence : isBlockspaceError(problem, "ECORRUPT"),
-  );
-  if (behind.length === 0) return;
-  await updateSlots(
-    place,
-    newest,
-    behind.map(({ offset }) => offset),
-  );
-}
-
-/** Refuses, with `EIO` or `ECORRUPT`, unless both slots stand: who replaces one needs the other. */
-export async function expectBothSlots(place: StorePlace): Promise<void> {
-  const bad = (await readSlots(place)).find(({ superblock }) => superblock === undefined);
-  if (!bad) return;
-  if (isBlockspaceError(bad.problem, "EIO")) throw bad.problem;
-  const { path } = place.directory;
-  const what = `a slot of the superblock of ${path} is damaged; let a repair mend it first`;
-  throw new BlockspaceError("ECORRUPT", what, { path, offset: bad.offset, cause: bad.problem });
-}
-
-/** Puts a superblock in the place of the one that both slots hold. */
-export async function replaceSuperblock(place: StorePlace, superblock: Superblock): Promise<void> {
-  await updateSlots(place, superblock, SLOTS);
-}
-
-async function updateSlots(
-  { directory }: StorePlace,
-  superblock: Superblock,
-  offsets: readonly number[],
-): Promise<void> {
-  const device = await directory.open(SUPERBLOCK, "write");
-  try {
-    // What stands in the other slot may be no more than what a killed process has written.
-    await device.flush();
-    await writeSlots(device, superblock, offsets);
-  } finally {
-    await device.close();
-  }
 }
 
 /** The data device, if it is the one that belongs to this store. */

@@ -7,7 +7,7 @@ import { describe, expect, it } from "vitest";
 import { storeIdOf } from "../../src/format/superblock.ts";
 import { type CheckReport, examine } from "../../src/fsck/check.ts";
 import { repairStore, undoRepair } from "../../src/fsck/repair.ts";
-import { readSuperblock } from "../../src/host/store.ts";
+import { readSuperblock } from "../../src/host/superblock-slots.ts";
 import { randomFrom } from "../../tools/damage/random.ts";
 import { pictureOf } from "./support/contents.ts";
 import { FsckStore } from "./support/fsck-store.ts";
@@ -88,7 +88,10 @@ describe.each<[Name]>([["a"], ["b"]])("in the place of %s, one of another store"
     const repaired = await repairStore(store.access, target.access);
     expect(repaired).toMatchObject({ exitCode: 1, uncorrected: 0, losses: [] });
     expect(await pictureOf(target)).toEqual(await pictureOf(whole));
-    const [own, former] = [await readSuperblock(target), await readSuperblock(store)];
+    const [own, former] = [
+      await readSuperblock(target.directory),
+      await readSuperblock(store.directory),
+    ];
     expect(storeIdOf(own)).not.toEqual(storeIdOf(former));
     for (const image of [target.images.a, target.images.b]) {
       expect(image!.owner).toEqual(storeIdOf(own));

@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest";
 import type { BlockspaceError } from "../../src/base/errors.ts";
 import { kinds } from "../../src/format/checkpoint-values.ts";
 import { encodeSuperblock } from "../../src/format/superblock.ts";
-import { readSuperblock } from "../../src/host/store.ts";
+import { readSuperblock } from "../../src/host/superblock-slots.ts";
 import { Host } from "../../src/host/host.ts";
 import type { Subvolume } from "../../src/host/subvolume.ts";
 import { scratchDirectory } from "../device/scratch.ts";
@@ -251,7 +251,7 @@ describe("I6", () => {
       const { store, host } = await start();
       await host.close();
       const { directory } = store;
-      const superblock = await readSuperblock({ directory });
+      const superblock = await readSuperblock(directory);
       const slot = encodeSuperblock({ ...superblock, [field]: 4 });
       await (await directory.open("superblock", "write")).write([slot, slot], 0);
       const error = await refusal(() => store.open());

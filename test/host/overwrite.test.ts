@@ -7,7 +7,7 @@
 import { describe, expect, it } from "vitest";
 import { crc32 } from "../../src/base/checksum.ts";
 import { isBlockspaceError } from "../../src/base/errors.ts";
-import { readSuperblock } from "../../src/host/store.ts";
+import { readSuperblock } from "../../src/host/superblock-slots.ts";
 import type { Host } from "../../src/host/host.ts";
 import { JournalReader } from "../../src/journal/reader.ts";
 import { extents } from "../../src/map/lookup.ts";
@@ -31,7 +31,7 @@ interface DataChange {
 type Guarded = Map<number, Set<number>>;
 
 async function guardedBlocks(store: MemoryStore): Promise<Guarded> {
-  const superblock = await readSuperblock({ directory: store.directory });
+  const superblock = await readSuperblock(store.directory);
   const geometry = geometryOf(superblock);
   const guarded: Guarded = new Map();
   const starts: { lsn: number; checksum: number }[] = [];

@@ -2,11 +2,12 @@
 import type { PlantedBug } from "../bug.ts";
 
 const STORE = "host/store.js";
+const SLOTS = "host/superblock-slots.js";
 
 export const creationBugs: readonly PlantedBug[] = [
   {
     name: "superblock-not-flushed",
-    file: STORE,
+    file: SLOTS,
     find: "await device.write([slot], offset);\n        await device.flush();",
     replace: "await device.write([slot], offset);",
     mistake: "the superblock gets its name before it is durable",
@@ -50,7 +51,7 @@ export const creationBugs: readonly PlantedBug[] = [
   },
   {
     name: "second-slot-not-read",
-    file: STORE,
+    file: SLOTS,
     find: "for (const offset of [0, SUPERBLOCK_SLOT_SIZE]) {",
     replace: "for (const offset of [0]) {",
     mistake: "a damaged first slot of the superblock is not made up for by the second",

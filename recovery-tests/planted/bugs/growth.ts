@@ -15,10 +15,10 @@ export const growthBugs: readonly PlantedBug[] = [
   {
     name: "used-before-the-superblock",
     file: GROWTH,
-    find: "await replaceSuperblock(this.#place, larger);",
+    find: "await replaceSuperblock(this.#directory, larger);",
     replace:
       "setImmediate(() => setImmediate(() => " +
-      "replaceSuperblock(this.#place, larger).catch(() => undefined)));",
+      "replaceSuperblock(this.#directory, larger).catch(() => undefined)));",
     mistake: "the superblock is written in the background, and new space is used meanwhile",
     first: 27,
   },
@@ -33,14 +33,14 @@ export const growthBugs: readonly PlantedBug[] = [
   {
     name: "slots-not-completed",
     file: "host/open.js",
-    find: "await completeSlots(parts, slots);",
+    find: "await completeSlots(parts.directory, slots);",
     replace: "",
     mistake: "a growth that was cut short between the slots is never completed",
     first: 27,
   },
   {
     name: "other-slot-taken-for-durable",
-    file: "host/store.js",
+    file: "host/superblock-slots.js",
     find: "await device.flush();\n        await writeSlots(device, superblock, offsets);",
     replace: "await writeSlots(device, superblock, offsets);",
     mistake: "a slot is written over while the other is what a killed process has not flushed",
