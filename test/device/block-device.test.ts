@@ -64,7 +64,6 @@ describe.skipIf(reason !== undefined)(`over a loop device${note}`, () => {
   describeDevice("block device", {
     make: (size) => FileDevice.open(attach(size), "write"),
     reopen: (mode) => FileDevice.open(attached!.path, mode),
-    isFixed: true,
   });
 
   describe("a block device", () => {
@@ -79,6 +78,15 @@ describe.skipIf(reason !== undefined)(`over a loop device${note}`, () => {
       const head = new Uint8Array(100);
       await device.read(head, 0);
       expect(head).toEqual(pattern(512 * KiB).subarray(0, 100));
+      await device.close();
+    });
+
+    it("6: says how long it is where it is to be longer", async () => {
+      const device = await FileDevice.open(attach(64 * KiB), "write");
+      const refusal = await device.extend(64 * KiB + 1).catch((error: unknown) => error);
+      expect(refusal).toMatchObject({ code: "ENOSPC", path: device.path });
+      expect(String(refusal)).toContain("has 65536 bytes; the store needs 65537");
+      expect(device.size).toBe(64 * KiB);
       await device.close();
     });
 

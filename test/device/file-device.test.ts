@@ -7,7 +7,7 @@ import * as extensions from "fs-native-extensions";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { MiB } from "../../src/base/units.ts";
 import { FileDevice } from "../../src/device/file-device.ts";
-import { describeDevice } from "./device-suite.ts";
+import { describeDevice, describeExtension, type Medium } from "./device-suite.ts";
 import { pattern, scratchDirectory } from "./scratch.ts";
 
 vi.mock("fs-native-extensions", { spy: true });
@@ -27,10 +27,12 @@ afterEach(async () => {
   for (const device of opened.splice(0)) await device.close();
 });
 
-describeDevice("sparse file", {
+const sparseFile: Medium = {
   make: (size) => sparse(size),
   reopen: (mode) => FileDevice.open(path(), mode),
-});
+};
+describeDevice("sparse file", sparseFile);
+describeExtension("sparse file", sparseFile);
 describeDevice("preallocated file", {
   make: (size) => FileDevice.create(path(), { size, layout: "preallocated" }),
   reopen: (mode) => FileDevice.open(path(), mode),

@@ -4,17 +4,19 @@ import { GiB, MiB } from "../../src/base/units.ts";
 import { SimulatedDisk } from "../../src/testing/disk.ts";
 import type { Operation } from "../../src/testing/operation.ts";
 import { SimulatedDevice } from "../../src/testing/simulated-device.ts";
-import { describeDevice } from "../device/device-suite.ts";
+import { describeDevice, describeExtension, type Medium } from "../device/device-suite.ts";
 import { pattern } from "../device/scratch.ts";
 
 let disk = new SimulatedDisk();
-describeDevice("simulated", {
+const simulated: Medium = {
   make: async (size) => {
     disk = new SimulatedDisk();
     return new SimulatedDevice(disk, disk.createFile("/file", size));
   },
   reopen: async (mode) => new SimulatedDevice(disk, disk.file("/file"), mode),
-});
+};
+describeDevice("simulated", simulated);
+describeExtension("simulated", simulated);
 
 describe("a simulated device", () => {
   it("tells the hook of one operation for each call that is allowed", async () => {
