@@ -41,6 +41,9 @@ export class DescriptorCalls {
   /** One read into many buffers, one after the other. */
   *readv(fd: number, targets: readonly Uint8Array[], position: number | null): Steps<number> {
     const whole = new Uint8Array(targets.reduce((sum, { length }) => sum + length, 0));
+    // Where there is nothing to fill the system does not look further; one buffer is no `readv`.
+    const isFolder = this.#file(fd, "read").is === "folder";
+    if (isFolder && whole.length === 0 && targets.length > 1) return 0;
     const count = yield* this.read(fd, whole, position);
     let taken = 0;
     for (const target of targets) {

@@ -232,6 +232,12 @@ export function describeFileSystem(subject: string, make: () => Subject | Promis
         const read = folder.read(Buffer.alloc(1));
         await expect(read).rejects.toMatchObject({ code: "EISDIR", syscall: "read" });
         await expect(folder.readFile()).rejects.toMatchObject({ code: "EISDIR" });
+        // Found by random calls: nothing is read into several buffers without a look at the folder.
+        const [one, none] = [Buffer.alloc(1), Buffer.alloc(0)];
+        const isFolder = { code: "EISDIR", syscall: "read" };
+        await expect(folder.readv([none])).rejects.toMatchObject(isFolder);
+        await expect(folder.readv([none, one])).rejects.toMatchObject(isFolder);
+        expect((await folder.readv([none, none])).bytesRead).toBe(0);
         await expect(folder.write("x")).rejects.toMatchObject({ code: "EBADF" });
         await expect(folder.truncate(1)).rejects.toMatchObject({ code: "EINVAL" });
         await folder.close();
