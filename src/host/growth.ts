@@ -67,16 +67,8 @@ export class Growth {
     const larger = { ...this.#superblock, sequence: sequence + 1, capacityBlocks };
     await expectBothSlots(this.#directory);
     await device.extend(dataOffset + capacityBlocks * blockSize);
-    try {
-      await device.flush();
-    } catch (cause) {
-      throw health.fail("a flush of the data", cause);
-    }
-    try {
-      await replaceSuperblock(this.#directory, larger);
-    } catch (cause) {
-      throw health.fail("a write of the superblock", cause);
-    }
+    await health.final("a flush of the data", device.flush());
+    await health.final("a write of the superblock", replaceSuperblock(this.#directory, larger));
     this.#superblock = larger;
     this.#engine.grow(capacityBlocks);
   }

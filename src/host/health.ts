@@ -25,6 +25,15 @@ export class Health {
     return this.#failure;
   }
 
+  /** Work whose failure is noted when it happens: who waits for it may have to wait for more. */
+  async final(what: string, work: Promise<void>): Promise<void> {
+    try {
+      await work;
+    } catch (cause) {
+      throw this.fail(what, cause);
+    }
+  }
+
   /** As {@link fail}, when the state in memory cannot be believed either: reads are refused too. */
   tear(what: string, cause: unknown): BlockspaceError {
     this.#torn = true;

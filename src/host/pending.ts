@@ -233,13 +233,9 @@ export class PendingData {
     this.#unflushed = true;
   }
 
-  /** A failure is noted here, when it happens: who waits for the work may have to wait for more. */
-  async #final(work: Promise<void>): Promise<void> {
-    try {
-      await work;
-    } catch (cause) {
-      throw this.#health.fail("a data write", cause);
-    }
+  /** A failure is final (promise I7). */
+  #final(work: Promise<void>): Promise<void> {
+    return this.#health.final("a data write", work);
   }
 
   /** They are at their place: from now on reads find them there. */

@@ -45,20 +45,20 @@ export const failureBugs: readonly PlantedBug[] = [
   },
   {
     name: "goes-on-after-a-failed-data-write",
-    file: "host/pending.js",
-    find: 'throw this.#health.fail("a data write", cause);',
+    file: "host/health.js",
+    find: "throw this.fail(what, cause);",
     replace: "throw cause;",
     mistake: "a failed write of data is told to who waits for it, and the host goes on",
     first: 8,
   },
   {
     name: "failed-data-write-noted-late",
-    file: "host/pending.js",
-    find: 'throw this.#health.fail("a data write", cause);',
+    file: "host/health.js",
+    find: "throw this.fail(what, cause);",
     replace:
       "for (let turn = 0; turn < 20; turn++)\n                " +
       "await new Promise(setImmediate);\n            " +
-      'throw this.#health.fail("a data write", cause);',
+      "throw this.fail(what, cause);",
     mistake: "a host goes on for a while after a data write has failed",
     first: 8,
   },

@@ -7,7 +7,7 @@ export const growthBugs: readonly PlantedBug[] = [
   {
     name: "longer-data-not-flushed",
     file: GROWTH,
-    find: "await device.flush();",
+    find: 'await health.final("a flush of the data", device.flush());',
     replace: "",
     mistake: "the superblock speaks of space before the data device has it",
     first: 27,
@@ -15,7 +15,7 @@ export const growthBugs: readonly PlantedBug[] = [
   {
     name: "used-before-the-superblock",
     file: GROWTH,
-    find: "await replaceSuperblock(this.#directory, larger);",
+    find: 'await health.final("a write of the superblock", replaceSuperblock(this.#directory, larger));',
     replace:
       "setImmediate(() => setImmediate(() => " +
       "replaceSuperblock(this.#directory, larger).catch(() => undefined)));",
