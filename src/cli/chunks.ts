@@ -14,29 +14,19 @@ export interface Chunk {
   bytes: Uint8Array;
 }
 
-/** Cuts ranges into chunks; all but the first of a range begin at multiples of the chunk size. */
-export function* cut(ranges: Iterable<ByteRange>): Generator<ByteRange, void> {
+/** Cuts ranges into chunks; all but the first of a range begin at multiples of `size`. */
+export function* cut(
+  ranges: Iterable<ByteRange>,
+  size: number = CHUNK_BYTES,
+): Generator<ByteRange, void> {
   for (const { offset, length } of ranges) {
     const end = offset + length;
     for (let at = offset; at < end;) {
-      const next = Math.min(end, nextBoundary(at));
+      const next = Math.min(end, nextBoundary(at, size));
       yield { offset: at, length: next - at };
       at = next;
     }
   }
-}
-
-/** Joins neighbouring ranges, as long as they come in order. */
-export function* join(ranges: Iterable<ByteRange>): Generator<ByteRange, void> {
-  let open: ByteRange | undefined;
-  for (const { offset, length } of ranges) {
-    if (open && open.offset + open.length === offset) open.length += length;
-    else {
-      if (open) yield open;
-      open = { offset, length };
-    }
-  }
-  if (open) yield open;
 }
 
 /** A stream of bytes as chunks, the first of them at `offset`. Each has memory of its own. */
@@ -97,6 +87,6 @@ function isZero(bytes: Uint8Array): boolean {
   return isZero(bytes.subarray(0, ZEROES.length)) && isZero(bytes.subarray(ZEROES.length));
 }
 
-function nextBoundary(at: number): number {
-  return (Math.floor(at / CHUNK_BYTES) + 1) * CHUNK_BYTES;
+function nextBoundary(at: number, size: number = CHUNK_BYTES): number {
+  return (Math.floor(at / size) + 1) * size;
 }

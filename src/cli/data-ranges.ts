@@ -51,22 +51,26 @@ export function systemSeek(): Seek | { missing: string } {
   };
 }
 
-/** The ranges of the first `size` bytes that may hold data, in order; the rest reads as zeroes. */
-export function* dataRanges(fd: number, size: number, seek: Seek): Generator<ByteRange, void> {
-  let at = 0;
-  while (at < size) {
+/** What of a range may hold data, in order; the rest reads as zeroes. */
+export function* dataRanges(
+  fd: number,
+  { offset, length }: ByteRange,
+  seek: Seek,
+): Generator<ByteRange, void> {
+  const end = offset + length;
+  for (let at = offset; at < end;) {
     const start = seek(fd, at, "data");
     if (start === "none") return;
     // A system that leads nowhere is not asked again.
     if (start === "unknown" || start < at) {
-      yield { offset: at, length: size - at };
+      yield { offset: at, length: end - at };
       return;
     }
-    if (start >= size) return;
+    if (start >= end) return;
     const hole = seek(fd, start, "hole");
-    const end = typeof hole === "number" && hole > start ? Math.min(hole, size) : size;
-    yield { offset: start, length: end - start };
-    at = end;
+    const next = typeof hole === "number" && hole > start ? Math.min(hole, end) : end;
+    yield { offset: start, length: next - start };
+    at = next;
   }
 }
 

@@ -80,7 +80,8 @@ async function fileSource(session: Session, path: string, unit: number): Promise
 
 function rangesOf(session: Session, fd: number, size: number): Iterable<ByteRange> {
   const seek = systemSeek();
-  if (typeof seek === "function") return dataRanges(fd, size, seek);
+  const whole = { offset: 0, length: size };
+  if (typeof seek === "function") return dataRanges(fd, whole, seek);
   session.detail(`holes cannot be found, the whole file is read: ${seek.missing}`);
-  return [{ offset: 0, length: size }];
+  return [whole];
 }

@@ -67,6 +67,24 @@ describe.skipIf(reason !== undefined)(`a block device${note}`, () => {
     expect(expected.equals(bytes)).toBe(true);
   });
 
+  it("is brought from one snapshot to another", async () => {
+    await makeStore(at("s"), async (host) => {
+      const disk = await host.create("disk", { size: 2 * MiB });
+      await disk.write(MiB, Buffer.alloc(MiB, "m"));
+      await host.snapshot("disk", "disk@mon");
+      await disk.write(512, Buffer.from("tuesday"));
+      await disk.discard(MiB, MiB / 2);
+    });
+    await writeFile(at("image"), Buffer.alloc(3 * MiB, "?"));
+    const device = attach(at("image"));
+    await blockspace("export", at("s"), "disk@mon", device, "--force", "--quiet");
+    await blockspace("export", at("s"), "disk", device, "--since", "disk@mon", "--quiet");
+    const expected = await inspect(at("s"), (host) => host.get("disk").read(0, 2 * MiB));
+    const found = await readFile(device);
+    expect(found.subarray(0, 2 * MiB).equals(expected)).toBe(true);
+    expect(found.subarray(2 * MiB).equals(Buffer.alloc(MiB, "?"))).toBe(true);
+  });
+
   it("that is too small is left as it is", async () => {
     await makeStore(at("s"), (host) => host.create("disk", { size: 2 * MiB }));
     await writeFile(at("image"), Buffer.alloc(MiB, "?"));

@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { MiB } from "../../src/index.ts";
-import { type Chunk, chunksOf, cut, join, nonZeroRuns } from "../../src/cli/chunks.ts";
+import { type Chunk, chunksOf, cut, nonZeroRuns } from "../../src/cli/chunks.ts";
 
 async function collect(pieces: readonly Uint8Array[], offset = 0): Promise<Chunk[]> {
   const chunks: Chunk[] = [];
@@ -28,19 +28,9 @@ describe("cut", () => {
       { offset: 4 * MiB, length: 1 },
     ]);
     expect([...cut([{ offset: 5, length: 0 }])]).toEqual([]);
-  });
-});
-
-describe("join", () => {
-  it("joins neighbours", () => {
-    const ranges = [
-      { offset: 0, length: 1 },
-      { offset: 1, length: 2 },
-      { offset: 4, length: 1 },
-    ];
-    expect([...join(ranges)]).toEqual([
-      { offset: 0, length: 3 },
-      { offset: 4, length: 1 },
+    expect([...cut([{ offset: 5, length: 7 }], 10)]).toEqual([
+      { offset: 5, length: 5 },
+      { offset: 10, length: 2 },
     ]);
   });
 });

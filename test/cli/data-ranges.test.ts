@@ -9,15 +9,18 @@ const at = scratch();
 const seek = systemSeek();
 
 function ranges(size: number, by: Seek): [number, number][] {
-  return Array.from(dataRanges(7, size, by), ({ offset, length }) => [offset, length]);
+  return Array.from(dataRanges(7, { offset: 0, length: size }, by), ({ offset, length }) => [
+    offset,
+    length,
+  ]);
 }
 
 describe.skipIf(typeof seek !== "function")("the system's seek", () => {
-  function found(fill: (fd: number) => void, size = 1024 * KiB): [number, number][] {
+  function found(fill: (fd: number) => void, end = 1024 * KiB, from = 0): [number, number][] {
     const fd = openSync(at("file"), "w+");
     try {
       fill(fd);
-      const answer = dataRanges(fd, size, seek as Seek);
+      const answer = dataRanges(fd, { offset: from, length: end - from }, seek as Seek);
       return Array.from(answer, ({ offset, length }) => [offset, length]);
     } finally {
       closeSync(fd);
@@ -45,6 +48,7 @@ describe.skipIf(typeof seek !== "function")("the system's seek", () => {
     const full = (fd: number): unknown => writeSync(fd, Buffer.alloc(1024 * KiB));
     expect(found(full, 100)).toEqual([[0, 100]]);
     expect(found(full, 0)).toEqual([]);
+    expect(found(full, 300, 200)).toEqual([[200, 100]]);
   });
 
   it("tells an error of the system", () => {

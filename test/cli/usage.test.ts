@@ -69,6 +69,8 @@ describe("what makes no sense ends with 2", () => {
     ["a long name", ["rename", "s", "n", "x".repeat(256)], "the name has 256 bytes; allowed are"],
     ["no device", ["--device", "", "list", "s"], "allowed is a path"],
     ["two outputs", ["export", "s", "n", "-", "--json"], "--json and - both want standard output"],
+    ["an update of a stream", ["export", "s", "n", "-", "--since", "o"], "--since updates a file"],
+    ["an update by force", ["export", "s", "n", "f", "--since", "o", "-f"], "cannot be used with"],
     ["half of a key", ["serve", "s", "--tls-ca", "f"], "--tls-ca needs --tls-cert and --tls-key"],
     ["half a byte", ["create", "s", "n", "--size", "0.5"], '"0.5" is not a size'],
   ])("%s", async (_what, args, message) => {

@@ -86,6 +86,23 @@ describe("a store that is being served", () => {
     expect(await blockspaceJson("compact", store)).toMatchObject({ problems: [] });
   });
 
+  it("is backed up, and then what has changed", async () => {
+    const served = await serveNewStore(at("store"));
+    const { store } = served;
+    const client = await open(store, "disk");
+    for (let i = 0; i < 64; i++) await client.write(i * 65536, Buffer.alloc(8192, i + 1));
+    await blockspace("snapshot", store, "disk", "disk@1");
+    await blockspace("export", store, "disk@1", at("image"));
+    await client.write(3 * 65536 + 100, Buffer.from("changed"));
+    await blockspace("snapshot", store, "disk", "disk@2");
+    const args = ["export", store, "disk@2", at("image"), "--since", "disk@1"];
+    expect(await blockspaceJson(...args)).toMatchObject({ bytesWritten: 4096 });
+    client.stream.destroy();
+    expect(await served.stop()).toBe(0);
+    const expected = await inspect(store, (host) => host.get("disk@2").read(0, 2 ** 26));
+    expect((await readFile(at("image"))).equals(expected)).toBe(true);
+  });
+
   it("is made larger while clients write to it", async () => {
     const served = await serveNewStore(at("store"));
     const { store } = served;

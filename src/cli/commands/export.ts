@@ -1,18 +1,27 @@
-/** `export`: the bytes of a subvolume as a sparse file, a block device, or a stream. */
-import type { Command } from "commander";
+/**
+ * `export`: the bytes of a subvolume as a sparse file, a block device, or a stream; or what has
+ * changed in it since a snapshot, into the image of that.
+ */
+import { type Command, Option } from "commander";
+import { BlockspaceError } from "../../base/errors.ts";
 import { formatSize } from "../../base/units.ts";
 import type { ByteRange } from "../../host/host.ts";
-import type { StoreAccess, SubvolumeAccess } from "../control/store-access.ts";
 import { addExamples, addJsonOption, type JsonOption, UsageError } from "../arguments.ts";
-import { CHUNK_BYTES, cut, join, nonZeroRuns } from "../chunks.ts";
+import type { StoreAccess, SubvolumeAccess } from "../control/store-access.ts";
+import { allBytes, copyOut, stretchesOf } from "../copy-out.ts";
 import type { ImageTarget } from "../image-target.ts";
-import { InFlight } from "../in-flight.ts";
 import { withReadOnlyHost } from "../open-store.ts";
-import { type Progress, withProgress } from "../progress.ts";
+import { withProgress } from "../progress.ts";
 import type { Session } from "../session.ts";
 
 interface ExportOptions extends JsonOption {
   force?: boolean;
+  since?: string;
+}
+
+interface FileOptions extends ExportOptions {
+  name: string;
+  file: string;
 }
 
 interface Exported {
@@ -29,12 +38,18 @@ export function addExportCommand(program: Command, session: Session): void {
     .summary("write a subvolume to a file")
     .description(
       "Writes the bytes of a subvolume to FILE, a new file or a block device, or to standard" +
-        " output for -. Holes stay holes in a file. An export that does not end leaves no file.",
+        " output for -. Holes stay holes in a file. An export that does not end leaves no file." +
+        " With --since, FILE holds that snapshot already, and only what differs is written.",
     )
     .argument("<STORE>", "the store's directory")
     .argument("<NAME>", "the subvolume or snapshot")
     .argument("<FILE>", "the file, or - for standard output")
     .option("-f, --force", "overwrite FILE")
+    .addOption(
+      new Option("--since <SNAPSHOT>", "update FILE, which holds what SNAPSHOT holds").conflicts(
+        "force",
+      ),
+    )
     .action(async (store: string, name: string, file: string, options: ExportOptions) => {
       if (file === "-") return exportToOutput(session, store, name, options);
       return exportToFile(session, store, { name, file, ...options });
@@ -44,6 +59,7 @@ export function addExportCommand(program: Command, session: Session): void {
     command,
     ["blockspace export my-store disk disk.img", "a sparse raw image"],
     ["blockspace export my-store disk - | zstd > disk.img.zst", "a compressed one"],
+    ["blockspace export my-store disk@tue disk.img --since disk@mon", "monday's made tuesday's"],
   );
 }
 
@@ -51,11 +67,12 @@ async function exportToOutput(
   session: Session,
   store: string,
   name: string,
-  { json }: ExportOptions,
+  { json, since }: ExportOptions,
 ): Promise<void> {
   if (json) {
     throw new UsageError("--json and - both want standard output; take one of them");
   }
+  if (since !== undefined) throw new UsageError("--since updates a file, and - is none");
   await withReadOnlyHost(session, store, async (host) => {
     const subvolume = host.get(name);
     await withProgress(session, `export ${name}`, subvolume.size, async (progress) => {
@@ -67,11 +84,7 @@ async function exportToOutput(
   });
 }
 
-async function exportToFile(
-  session: Session,
-  store: string,
-  options: ExportOptions & { name: string; file: string },
-): Promise<void> {
+async function exportToFile(session: Session, store: string, options: FileOptions): Promise<void> {
   const exported = await withReadOnlyHost(session, store, (host) =>
     exportImage(session, host, options),
   );
@@ -85,85 +98,65 @@ async function exportToFile(
 async function exportImage(
   session: Session,
   host: StoreAccess,
-  { name, file, force = false }: ExportOptions & { name: string; file: string },
+  options: FileOptions,
 ): Promise<Exported> {
   const began = performance.now();
+  const { name, since } = options;
   const subvolume = host.get(name);
   const { size } = subvolume;
-  const { openTarget } = await import("../image-target.ts");
-  const dataDevice = session.options.device;
-  const target = await openTarget(file, { size, force, store: host, dataDevice });
-  session.detail(`exporting to ${file}`);
+  if (since !== undefined) checkSnapshot(host, since);
+  const ranges = since === undefined ? undefined : changesSince(host, since, subvolume);
+  const target = await targetFor(session, host, options, size);
+  session.detail(`exporting to ${options.file}`);
   let bytesWritten: number;
   try {
-    const { blockSize } = host.statistics();
+    const stretches = stretchesOf(subvolume, ranges);
+    const { signal } = session;
     bytesWritten = await withProgress(session, `export ${name}`, size, (progress) =>
-      copyOut(session, subvolume, target, blockSize, progress),
+      copyOut(subvolume, stretches, target, { progress, signal }),
     );
     await target.finish();
   } catch (error) {
     await target.abandon();
+    if (since !== undefined)
+      session.tell(`${options.file} holds a part of the update; the same once more completes it`);
     throw error;
   }
   const milliseconds = Math.round(performance.now() - began);
   return { name, size, bytesWritten, milliseconds };
 }
 
-/** Writes what holds data, or everything where the target may hold other bytes before. */
-async function copyOut(
+async function targetFor(
   session: Session,
-  subvolume: SubvolumeAccess,
-  { device, sparse }: ImageTarget,
-  blockSize: number,
-  progress: Progress,
-): Promise<number> {
-  const ranges = sparse ? await dataOf(subvolume) : [{ offset: 0, length: subvolume.size }];
-  const transfers = new InFlight();
-  try {
-    for (const { offset, length } of cut(ranges)) {
-      session.signal.throwIfAborted();
-      await transfers.add(async () => {
-        const chunk = { offset, bytes: await subvolume.read(offset, length) };
-        let written = 0;
-        for (const run of sparse ? nonZeroRuns(chunk, blockSize) : [chunk]) {
-          await device.write([run.bytes], run.offset);
-          written += run.bytes.length;
-        }
-        return written;
-      });
-      progress.update(offset + length);
-    }
-    return await transfers.done();
-  } finally {
-    await transfers.settled();
+  store: StoreAccess,
+  { file, force = false, since }: FileOptions,
+  size: number,
+): Promise<ImageTarget> {
+  const guarded = { store, dataDevice: session.options.device };
+  if (since !== undefined) {
+    const { openUpdate } = await import("../image-update.ts");
+    return openUpdate(file, { from: store.get(since).size, to: size, ...guarded });
   }
+  const { openTarget } = await import("../image-target.ts");
+  return openTarget(file, { size, unit: store.statistics().blockSize, force, ...guarded });
 }
 
-/** The ranges that hold data, neighbours joined. */
-async function dataOf(subvolume: SubvolumeAccess): Promise<ByteRange[]> {
-  const ranges: ByteRange[] = [];
-  for await (const { type, offset, length } of subvolume.extents()) {
-    if (type === "mapped") ranges.push({ offset, length });
-  }
-  return [...join(ranges)];
+/** Only of a snapshot is it known that it holds what it held when an image was made of it. */
+function checkSnapshot(store: StoreAccess, name: string): void {
+  const { name: subvolume } = store.get(name);
+  if (store.list().some((info) => info.name === subvolume && info.readOnly)) return;
+  const what = `"${subvolume}" is no snapshot; --since takes the name of one`;
+  throw new BlockspaceError("EINVAL", what, { subvolume });
 }
 
-const ZEROES: Uint8Array = new Uint8Array(CHUNK_BYTES);
-
-/** Every byte in order, with where it ends; holes are not looked up again. */
-async function* allBytes(
-  subvolume: SubvolumeAccess,
-): AsyncGenerator<{ bytes: Uint8Array; end: number }, void> {
-  let at = 0;
-  const { size } = subvolume;
-  for (const { offset, length } of [...(await dataOf(subvolume)), { offset: size, length: 0 }]) {
-    for (const hole of cut([{ offset: at, length: offset - at }])) {
-      yield { bytes: ZEROES.subarray(0, hole.length), end: hole.offset + hole.length };
-    }
-    for (const piece of cut([{ offset, length }])) {
-      const bytes = await subvolume.read(piece.offset, piece.length);
-      yield { bytes, end: piece.offset + piece.length };
-    }
-    at = offset + length;
+/** Where a subvolume may differ from a snapshot, up to its own end. */
+async function* changesSince(
+  store: StoreAccess,
+  since: string,
+  { name, size }: SubvolumeAccess,
+): AsyncGenerator<ByteRange, void> {
+  for await (const { offset, length } of store.diff(since, name)) {
+    const end = Math.min(size, offset + length);
+    if (offset < end) yield { offset, length: end - offset };
   }
 }

@@ -56,8 +56,8 @@ const calls: Calls = {
   },
   write: async (host, which: Reference, offset: number, data: string) =>
     find(host, which).write(offset, Buffer.from(data, "base64")),
-  extents: (host, which: Reference, from: number) =>
-    part(find(host, which).extents(from), ({ offset, length }) => offset + length),
+  extents: (host, which: Reference, end: number, from: number) =>
+    part(find(host, which).extents(from, end - from), ({ offset, length }) => offset + length),
   diff: (host, first: Reference, second: Reference, from: number) => {
     const [a, b] = [find(host, first), find(host, second)];
     const length = Math.max(0, Math.max(a.size, b.size) - from);

@@ -126,7 +126,7 @@ export class ServedStore implements StoreAccess {
   }
 
   diff(a: string, b: string): AsyncGenerator<ByteRange, void> {
-    return this.series<ByteRange>("diff", this.#refer(a), this.#refer(b));
+    return this.series<ByteRange>("diff", [this.#refer(a), this.#refer(b)]);
   }
 
   /** From here on it is the same subvolume, whatever is renamed. */
@@ -205,9 +205,9 @@ export class ServedStore implements StoreAccess {
     return (await value) as T;
   }
 
-  /** @internal A series of any length, asked for in parts. */
-  async *series<T>(call: string, ...args: unknown[]): AsyncGenerator<T, void> {
-    let from: number | undefined = 0;
+  /** @internal A series of any length, asked for in parts, the first of which begins at `start`. */
+  async *series<T>(call: string, args: readonly unknown[], start = 0): AsyncGenerator<T, void> {
+    let from: number | undefined = start;
     while (from !== undefined) {
       const part: Part<T> = await this.call<Part<T>>(call, ...args, from);
       yield* part.items;
@@ -263,7 +263,7 @@ class ServedSubvolume implements SubvolumeAccess {
     await this.#store.change(options, "resize", this.#which, size);
   }
 
-  extents(): AsyncGenerator<Iomap, void> {
-    return this.#store.series<Iomap>("extents", this.#which);
+  extents(offset = 0, count: number = this.size - offset): AsyncGenerator<Iomap, void> {
+    return this.#store.series<Iomap>("extents", [this.#which, offset + count], offset);
   }
 }

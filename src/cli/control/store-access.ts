@@ -19,7 +19,7 @@ export interface SubvolumeAccess {
   read(offset: number, length: number): Promise<Buffer>;
   write(offset: number, data: Uint8Array): Promise<void>;
   resize(size: number, options?: WaitOptions): Promise<void>;
-  extents(): Series<Iomap>;
+  extents(offset?: number, count?: number): Series<Iomap>;
 }
 
 export interface StoreAccess {
