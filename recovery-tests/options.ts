@@ -3,6 +3,7 @@ import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
 import { matrix, rowOf } from "./matrix.ts";
 import { bugOf } from "./planted/bugs.ts";
+import { huntedRows } from "./planted/hunted-rows.ts";
 
 const NIGHTLY = 10;
 
@@ -13,7 +14,9 @@ export const usage = `usage: npm run test:recovery -- [options]
   --rows 1,2,7       these rows only
   --processes N      instead of one for each core
   --json FILE        the summary for programs
-  --only PART        matrix or planted
+  --only PART        matrix, planted, or search: a few states each of other cases every time,
+                     which is no part of a whole run
+  --minutes N        for how long to search, instead of 10
   --bugs NAME,NAME   these planted bugs only
   --write-table      also puts the table of planted bugs into the README
 
@@ -21,14 +24,18 @@ The exit code is 1 when anything was violated or a planted bug got away, and 2 f
 cannot be understood.
 `;
 
+const allParts = ["matrix", "planted", "search"] as const;
+type Part = (typeof allParts)[number];
+
 export interface RunOptions {
   /** Of the cases that stand in the matrix. */
   share: number;
   rows: readonly number[];
   processes: number;
   json?: string;
-  runsMatrix: boolean;
-  runsPlanted: boolean;
+  parts: readonly Part[];
+  /** For how long to search. */
+  minutes: number;
   bugs?: readonly string[];
   writesTable: boolean;
 }
@@ -45,23 +52,24 @@ export function parseOptions(args: readonly string[]): RunOptions | "help" {
       json: { type: "string" },
       only: { type: "string" },
       bugs: { type: "string" },
+      minutes: { type: "string", default: "10" },
       "write-table": { type: "boolean", default: false },
       help: { type: "boolean", default: false },
     },
   });
   if (values.help) return "help";
-  const { only, json } = values;
-  if (only !== undefined && only !== "matrix" && only !== "planted") {
-    throw new RangeError(`--only is "${only}"; allowed are matrix and planted`);
-  }
+  const { json } = values;
   const bugs = values.bugs?.split(",");
   bugs?.forEach(bugOf);
+  const parts = partsOf(values.only, values.rows !== undefined);
+  const rows = rowsOf(values.rows);
+  if (parts.includes("search")) expectSearchable(rows);
   return {
-    share: shareOf(values.share) * (values.nightly ? NIGHTLY : 1),
-    rows: rowsOf(values.rows),
+    share: positive("share", values.share) * (values.nightly ? NIGHTLY : 1),
+    rows,
     processes: processesOf(values.processes),
-    runsMatrix: only !== "planted",
-    runsPlanted: only === "planted" || (only === undefined && values.rows === undefined),
+    parts,
+    minutes: positive("minutes", values.minutes),
     writesTable: values["write-table"] && bugs === undefined,
     ...(json === undefined ? {} : { json }),
     ...(bugs === undefined ? {} : { bugs }),
@@ -73,10 +81,24 @@ function rowsOf(list: string | undefined): number[] {
   return numbers.map((number) => rowOf(number).number);
 }
 
-function shareOf(text: string): number {
-  const share = Number(text);
-  if (share > 0 && Number.isFinite(share)) return share;
-  throw new RangeError(`--share is "${text}"; allowed are numbers above 0, as 0.01`);
+function partsOf(only: string | undefined, someRows: boolean): readonly Part[] {
+  if (only === undefined) return someRows ? ["matrix"] : ["matrix", "planted"];
+  const part = allParts.find((name) => name === only);
+  if (part) return [part];
+  throw new RangeError(`--only is "${only}"; allowed are ${allParts.join(", ")}`);
+}
+
+function expectSearchable(rows: readonly number[]): void {
+  const allowed = huntedRows.map(([row]) => row).toSorted((a, b) => a - b);
+  if (allowed.some((row) => rows.includes(row))) return;
+  const given = rows.join(", ");
+  throw new RangeError(`--rows is ${given}; the search goes through rows ${allowed.join(", ")}`);
+}
+
+function positive(name: string, text: string): number {
+  const number = Number(text);
+  if (number > 0 && Number.isFinite(number)) return number;
+  throw new RangeError(`--${name} is "${text}"; allowed are numbers above 0, as 0.01`);
 }
 
 function processesOf(text: string): number {

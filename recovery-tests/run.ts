@@ -1,6 +1,7 @@
 /**
  * `npm run test:recovery`: runs the whole matrix in as many processes as there are cores, and
- * prints its table; then hunts the planted bugs. `options.ts` has the options and the exit codes.
+ * prints its table; then hunts the planted bugs; or searches for what nobody knows of.
+ * `options.ts` has the options and the exit codes.
  */
 import { fork } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -9,6 +10,7 @@ import { join } from "node:path";
 import { rowOf } from "./matrix.ts";
 import { parseOptions, type RunOptions, usage } from "./options.ts";
 import { runPlanted } from "./planted/run.ts";
+import { runSearch } from "./search.ts";
 import { addTo, formatSummary, grouped, type RunSummary } from "./summary.ts";
 import type { Job, Message } from "./worker.ts";
 
@@ -18,7 +20,7 @@ const YOUNG_GENERATION_MIB = 64;
 const options = readOptions();
 const { processes } = options;
 // What takes processes and lives comes last.
-const rows = options.rows
+const rowJobs = options.rows
   .map(rowOf)
   .toSorted((a, b) => Number(b.hasStates === true) - Number(a.hasStates === true))
   .map(({ number, cases }) => ({ number, cases: Math.ceil(cases * options.share) }));
@@ -30,8 +32,8 @@ const progress = new Map<number, Extract<Message, { type: "progress" }>>();
 
 process.once("exit", () => rmSync(scratch, { recursive: true, force: true }));
 process.once("SIGINT", () => process.exit(130));
-if (options.runsMatrix && !(await runMatrix())) process.exitCode = 1;
-if (options.runsPlanted && !(await runPlanted(plantedOptions()))) process.exitCode = 1;
+const runs = { matrix: runMatrix, planted: runHunts, search: runSearches };
+for (const part of options.parts) if (!(await runs[part]())) process.exitCode = 1;
 
 /** What was asked for; ends the process where that is help, or cannot be understood. */
 function readOptions(): RunOptions {
@@ -57,9 +59,14 @@ async function runMatrix(): Promise<boolean> {
   return summary.rows.every(({ violations }) => violations.length === 0);
 }
 
-function plantedOptions(): Parameters<typeof runPlanted>[0] {
+function runHunts(): Promise<boolean> {
   const { bugs: names, writesTable: writeTable } = options;
-  return { processes, writeTable, ...(names ? { names } : {}) };
+  return runPlanted({ processes, writeTable, ...(names ? { names } : {}) });
+}
+
+function runSearches(): Promise<boolean> {
+  const { minutes, rows } = options;
+  return runSearch({ minutes, processes, rows });
 }
 
 function fileOf(part: number): string {
@@ -67,7 +74,7 @@ function fileOf(part: number): string {
 }
 
 function runPart(part: number): Promise<void> {
-  const job: Job = { part, of: processes, rows, fingerprints: fileOf(part) };
+  const job: Job = { part, of: processes, rows: rowJobs, fingerprints: fileOf(part) };
   const child = fork(new URL("worker.ts", import.meta.url), [JSON.stringify(job)], {
     execArgv: [...process.execArgv, `--max-semi-space-size=${YOUNG_GENERATION_MIB}`],
   });

@@ -1,9 +1,24 @@
 /**
- * The hunt for one planted bug: rows of the matrix, the cheap ones first, in growing shares, until
- * something is violated or the time is over. A process of its own, which the bug was planted in.
+ * A hunt: rows of the matrix, the cheap ones first, in growing shares, until something is violated
+ * or the time is over. A process of its own, which a bug may have been planted in.
  */
 import { rowOf } from "../matrix.ts";
-import type { RowResult } from "../row.ts";
+import type { RowResult, Share } from "../row.ts";
+import { huntedRows } from "./hunted-rows.ts";
+
+/** What to hunt in; the first argument of the process. */
+export interface HuntJob {
+  /** Of the processor; then the hunt is given up. */
+  seconds: number;
+  /** Only these rows. */
+  rows?: readonly number[] | undefined;
+  /** The row to begin with, in larger shares. */
+  first?: number | undefined;
+  /** The number of the first case of every row; 0 by default. */
+  from?: number | undefined;
+  /** Nothing but this case, as `8:432`. */
+  only?: string | undefined;
+}
 
 /** What a hunt tells its parent. */
 export type HuntMessage =
@@ -13,29 +28,6 @@ export type HuntMessage =
   | { type: "caught"; row: number; states: number; seed: string; vector: string; message: string }
   | { type: "escaped"; states: number };
 
-/**
- * Rows in the order in which they are tried, and the cases of each in the first round. Those with
- * real processes take too long for each case.
- */
-const order: readonly (readonly [row: number, cases: number])[] = [
-  [1, 60],
-  [2, 80],
-  [8, 200],
-  [13, 40],
-  [3, 40],
-  [23, 60],
-  [24, 60],
-  [25, 40],
-  [9, 150],
-  [5, 60],
-  [14, 40],
-  [4, 20],
-  [6, 50],
-  [10, 20],
-  [7, 20],
-  [27, 60],
-  [21, 1],
-];
 /** Of one workload, so that many are tried. */
 const STATES_PER_WORKLOAD = 12;
 const GROWTH = 1.6;
@@ -43,12 +35,10 @@ const GROWTH = 1.6;
 const ROUNDS = 61;
 const TELL_EVERY_MS = 200;
 
-const [, , seconds, first] = process.argv;
+/** The row that the job names comes first, and gets more. */
 const FIRST_SHARE = 4;
-/** The row that the bug names comes first, and gets more. */
-const sorted = order.toSorted(
-  ([a], [b]) => Number(b === Number(first)) - Number(a === Number(first)),
-);
+
+const { seconds, rows, first, from = 0, only } = JSON.parse(process.argv[2]!) as HuntJob;
 let states = 0;
 let told = 0;
 
@@ -56,12 +46,13 @@ function tell(message: HuntMessage): void {
   process.send?.(message);
 }
 
-async function runRow(row: number, part: number, cases: number): Promise<RowResult> {
+type Part = Pick<Share, "part" | "of" | "cases">;
+
+/** Tells of a violation, if there is one. */
+async function runRow(row: number, part: Part): Promise<HuntMessage | undefined> {
   tell({ type: "progress", row, states });
-  return rowOf(row).run({
-    part,
-    of: ROUNDS,
-    cases,
+  const result: RowResult = await rowOf(row).run({
+    ...part,
     seen: new Set(),
     statesPerWorkload: STATES_PER_WORKLOAD,
     onProgress: (done) => {
@@ -71,25 +62,36 @@ async function runRow(row: number, part: number, cases: number): Promise<RowResu
       tell({ type: "progress", row, states: states + done });
     },
   });
+  states += result.cases;
+  const [violation] = result.violations;
+  if (!violation) return undefined;
+  const { seed, vector, message } = violation;
+  return { type: "caught", row, states, seed, vector, message };
 }
 
 async function hunt(): Promise<HuntMessage> {
+  const chosen = huntedRows
+    .filter(([row]) => rows?.includes(row) ?? true)
+    .toSorted(([a], [b]) => Number(b === first) - Number(a === first));
   for (let round = 0; round < ROUNDS; round++) {
-    for (const [row, cases] of sorted) {
-      if (process.cpuUsage().user > 1e6 * Number(seconds)) return { type: "escaped", states };
-      const share = row === Number(first) ? FIRST_SHARE : 1;
-      const result = await runRow(row, round, Math.ceil(share * cases * GROWTH ** round));
-      states += result.cases;
-      const [violation] = result.violations;
-      if (violation) {
-        const { seed, vector, message } = violation;
-        return { type: "caught", row, states, seed, vector, message };
-      }
+    for (const [row, cases] of chosen) {
+      if (process.cpuUsage().user > 1e6 * seconds) return { type: "escaped", states };
+      const share = row === first ? FIRST_SHARE : 1;
+      const wanted = Math.ceil(share * cases * GROWTH ** round);
+      const caught = await runRow(row, { part: from + round, of: ROUNDS, cases: wanted });
+      if (caught) return caught;
     }
   }
   return { type: "escaped", states };
 }
 
+/** One case, as a hunt would try it. */
+async function huntIn(seed: string): Promise<HuntMessage> {
+  const [row, index] = seed.split(":").map(Number);
+  const caught = await runRow(row!, { part: index!, of: 1, cases: 1 });
+  return caught ?? { type: "escaped", states };
+}
+
 tell({ type: "begun" });
-tell(await hunt());
+tell(await (only === undefined ? hunt() : huntIn(only)));
 process.disconnect?.();

@@ -1,7 +1,7 @@
-/** Hunts planted bugs, each in a process of its own, and says what caught them. */
+/** Hunts, each in a process of its own, for planted bugs and for what nobody knows of. */
 import { type ChildProcess, fork } from "node:child_process";
 import type { PlantedBug } from "./bug.ts";
-import type { HuntMessage } from "./hunt.ts";
+import type { HuntJob, HuntMessage } from "./hunt.ts";
 
 /** How a hunt ended. */
 export interface Catch {
@@ -16,30 +16,23 @@ export interface Catch {
   message: string;
   seed?: string;
   vector?: string;
+  /** What the store without the bug does wrong in the same case: it was not the bug that was caught. */
+  withoutBug?: string;
 }
 
 /** A hunt that says nothing for so long hangs: its cases take milliseconds. */
 const HANG_MS = 30_000;
 
-export interface HuntOptions {
-  /** Seconds of the processor after which the hunt is given up. */
-  seconds: number;
-  signal?: AbortSignal;
-}
-
-/** Hunts one bug; without one, the store as it is. */
-export async function huntOne(
-  bug: PlantedBug | undefined,
-  { seconds, signal }: HuntOptions,
-): Promise<Catch> {
+/** Hunts one bug; without one, in the store as it is. */
+export async function huntOne(bug: PlantedBug | undefined, job: HuntJob): Promise<Catch> {
   const began = performance.now();
   const { PLANTED_BUG: _, ...env } = process.env;
   const loader = new URL("loader.ts", import.meta.url).href;
-  const child = fork(new URL("hunt.ts", import.meta.url), [String(seconds), String(bug?.first)], {
+  const argument = JSON.stringify({ first: bug?.first, ...job } satisfies HuntJob);
+  const child = fork(new URL("hunt.ts", import.meta.url), [argument], {
     execArgv: ["--import", "tsx", "--import", loader],
     env: bug ? { ...env, PLANTED_BUG: bug.name } : env,
     stdio: ["ignore", "ignore", "pipe", "ipc"],
-    ...(signal ? { signal } : {}),
   });
   const end = await endOf(child);
   return {
@@ -89,22 +82,29 @@ function lastError(errors: string): string {
   return /^\w*Error.*$/m.exec(errors)?.[0] ?? errors.trim().split("\n")[0] ?? "";
 }
 
-/** Hunts all, so many at a time. */
+/** Hunts all, so many at a time; tries what caught them without them as well. */
 export async function huntAll(
   bugs: readonly PlantedBug[],
-  options: HuntOptions & { processes: number; onCatch?: (caught: Catch) => void },
+  options: { seconds: number; processes: number; onCatch?: (caught: Catch) => void },
 ): Promise<Catch[]> {
   const catches: Catch[] = [];
   let next = 0;
   const lane = async (): Promise<void> => {
     for (let at = next++; at < bugs.length; at = next++) {
-      const caught = await huntOne(bugs[at], options);
-      catches[at] = caught;
+      const caught = await huntOne(bugs[at], { seconds: options.seconds });
+      catches[at] = { ...caught, ...(await withoutBug(caught)) };
       options.onCatch?.(caught);
     }
   };
   await Promise.all(Array.from({ length: options.processes }, lane));
   return catches;
+}
+
+/** A hang names no case to be tried. */
+async function withoutBug({ seed }: Catch): Promise<Pick<Catch, "withoutBug">> {
+  if (seed === undefined) return {};
+  const { row, message } = await huntOne(undefined, { seconds: 1, only: seed });
+  return row === undefined ? {} : { withoutBug: message };
 }
 
 /** A change that cannot even run is no bug that somebody would ship. */

@@ -1,6 +1,6 @@
 /** The table of planted bugs, for a terminal and for the README. */
 import { readFileSync, writeFileSync } from "node:fs";
-import { grouped } from "../summary.ts";
+import { grouped, storyOf } from "../summary.ts";
 import type { Catch } from "./hunting.ts";
 
 const README = new URL("../README.md", import.meta.url);
@@ -12,10 +12,18 @@ export function formatCatches(catches: readonly Catch[]): string {
   const width = Math.max(...catches.map(({ bug }) => bug.length));
   const lines = catches.map((one) => {
     const by = one.row === undefined ? "NOT CAUGHT" : `row ${String(one.row).padStart(2)}`;
-    return `${one.bug.padEnd(width)}  ${by}  ${grouped(one.states).padStart(7)} states`;
+    const states = `${grouped(one.states).padStart(7)} states`;
+    return `${one.bug.padEnd(width)}  ${by}  ${states}  ${one.seed ?? ""}`.trimEnd();
   });
   const caught = catches.filter(({ row }) => row !== undefined).length;
   return [...lines, "", `${caught} of ${catches.length} planted bugs caught`].join("\n");
+}
+
+/** What a hunt saw, for people, with the command that shows it again where there is one. */
+export function storyOfCatch({ row, seed, vector, message, states }: Catch): string[] {
+  const story = [`after ${grouped(states)} states`];
+  if (seed !== undefined && vector !== undefined) return storyOf({ seed, vector, message, story });
+  return [`VIOLATION in row ${row}: ${message}`, ...story.map((line) => `    ${line}`)];
 }
 
 /** Puts the table of a whole run into the README. */
