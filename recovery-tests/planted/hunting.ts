@@ -16,7 +16,7 @@ export interface Catch {
   message: string;
   seed?: string;
   vector?: string;
-  /** What the store without the bug does wrong in the same case: it was not the bug that was caught. */
+  /** What the store without the bug does wrong in the same case: so the bug was not caught. */
   withoutBug?: string;
 }
 
