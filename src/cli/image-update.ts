@@ -1,7 +1,8 @@
 /**
  * An image that holds an earlier export, and is to hold a later one: only what differs is written.
- * While that goes on it holds neither of them, and when it is cut short, the same once more
- * completes it: what was written stands in the later one as well.
+ * While that goes on it holds neither of them. When it is cut short the same once more completes
+ * it, since all that was written differs from the snapshot then as well; but for a subvolume that
+ * was rolled back to it meanwhile, so better export a snapshot.
  */
 import { type FileHandle, open } from "node:fs/promises";
 import { BlockspaceError } from "../base/errors.ts";

@@ -118,8 +118,9 @@ async function exportImage(
     await target.finish();
   } catch (error) {
     await target.abandon();
-    if (since !== undefined)
+    if (since !== undefined) {
       session.tell(`${options.file} holds a part of the update; the same once more completes it`);
+    }
     throw error;
   }
   const milliseconds = Math.round(performance.now() - began);
