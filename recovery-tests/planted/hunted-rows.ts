@@ -19,5 +19,6 @@ export const huntedRows: readonly (readonly [row: number, cases: number])[] = [
   [10, 20],
   [7, 20],
   [27, 60],
+  [28, 60],
   [21, 1],
 ];

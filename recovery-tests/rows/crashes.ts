@@ -2,10 +2,11 @@
 import { type CrashKind, crashKinds } from "blockspace/testing";
 import { type Case, crashRow, type Row } from "../row.ts";
 import { crashCheck, olderCheck, rottenCheck, secondCreationCheck } from "../store/checks.ts";
-import { type Beginning, usedStore, usedStoreFor } from "../store/geometry.ts";
+import { type Beginning, strained, usedStore, usedStoreFor } from "../store/geometry.ts";
 import type { Mark } from "../store/model.ts";
 import { rottenParts } from "../store/rotten-checkpoint.ts";
 import {
+  crowdedSequence,
   cutShortSequence,
   enlargingSequence,
   numbersFor,
@@ -144,6 +145,19 @@ export const crashRows: readonly Row[] = [
     async (index) => {
       const check = crashCheck("larger", enlargingSequence(index), await usedStore("tight"));
       return { check, options: { model: { kinds: everyKind }, budget: { states: 200 } } };
+    },
+  ),
+  crashRow(
+    {
+      number: 28,
+      fault: "power cut while everything happens at once",
+      leaves: "P1",
+      cases: 10_000,
+    },
+    async (index) => {
+      const beginning = strained(await usedStore(), index);
+      const check = crashCheck("crowded", crowdedSequence(index), beginning);
+      return { check, options: { model: { kinds: everyKind }, budget: { states: 50 } } };
     },
   ),
 ];

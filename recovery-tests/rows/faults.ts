@@ -3,16 +3,17 @@ import type { FaultKind } from "blockspace/testing";
 import { type Case, crashRow, type Row } from "../row.ts";
 import { damageCheck, faultCheck } from "../store/checks.ts";
 import { strained, usedStore, usedStoreFor } from "../store/geometry.ts";
-import { shortSequence, wideSequence } from "../store/sequences.ts";
+import { crowdedSequence, shortSequence, wideSequence } from "../store/sequences.ts";
 
 /** Faults that the store is told of; what was acknowledged is there all the same. */
 async function noticed(index: number, faults: FaultKind[]): Promise<Case> {
   // A sync that fails is the end of all that is under way, in the order in which it was begun; what
   // is late is overtaken by all that is under way.
   const isWide = faults.every((fault) => fault === "sync" || fault === "delay") && index % 2 === 1;
-  const steps = isWide ? wideSequence(index) : shortSequence(index);
+  const wide = index % 8 < 4 ? wideSequence : crowdedSequence;
+  const steps = (isWide ? wide : shortSequence)(index);
   // A wide sequence needs room: what is refused has been built upon by then.
-  const beginning = isWide ? strained(await usedStore(), index >> 2) : usedStoreFor(index >> 1);
+  const beginning = isWide ? strained(await usedStore(), index >> 3) : usedStoreFor(index >> 1);
   const check = faultCheck("noticed faults", steps, await beginning);
   // Little of each workload, so that many are tried.
   return {

@@ -49,6 +49,54 @@ export function wideSequence(index: number): Step[] {
   return [first, { do: "together", steps }, makeStep(after, "")];
 }
 
+/** What changes whole maps, or moves blocks, in the midst of all the rest. */
+const crowd = [...together, ...changes, "interrupted", "preallocate", "writeZeroes"].concat([
+  "compact",
+  "compact",
+  "snapshot",
+  "rollback",
+  "delete",
+]);
+
+/**
+ * Everything at once: the cleaner, snapshots, a rollback and a delete among writes and commits,
+ * several times over. What may be refused, or builds upon what is not there yet, stays out: the
+ * model beside the host does not know what comes of it.
+ */
+export function crowdedSequence(index: number): Step[] {
+  const below = numbersFor(`crowded ${index}`);
+  const before = ["write", "snapshot", "clone", "transact", "checkpoint"][below(5)]!;
+  const steps = [makeStep(before, `crowded ${index} before`)];
+  let mayDelete = true;
+  for (let turn = 0; turn < 1 + below(3); turn++) {
+    const names = `crowded ${index} ${turn}`;
+    let maySnapshot = true;
+    const some: Step[] = [];
+    for (let i = 0; i < 3 + below(7); i++) {
+      const kind = crowd[below(crowd.length)]!;
+      if (kind === "snapshot" ? !maySnapshot : kind === "delete" && !mayDelete) continue;
+      maySnapshot &&= kind !== "snapshot";
+      mayDelete &&= kind !== "delete";
+      some.push(inCrowd(makeStep(kind, `${names} ${i}`), below));
+    }
+    const after = ["flush", "checkpoint", "reopen", "compact", "kill"][below(5)]!;
+    steps.push({ do: "together", steps: some }, makeStep(after, `${names} after`));
+  }
+  return steps;
+}
+
+/** On what is there from the beginning: blocks are staged on one subvolume, the snapshot deleted. */
+function inCrowd(step: Step, below: (bound: number) => number): Step {
+  if (step.do === "delete") return { ...step, on: 2 };
+  if (step.do === "abandon") return { ...step, on: 1 };
+  if (step.do === "twoPhase") {
+    const { between, ...rest } = step;
+    const isPlain = between === "write" || between === "flush";
+    return { ...rest, on: 1, ...(isPlain ? { between } : {}) };
+  }
+  return "on" in step ? { ...step, on: below(2) } : step;
+}
+
 /** Enough flushes to fill the files of a journal one after the other, until one is used again. */
 export function rotatingSequence(index: number): Step[] {
   const below = numbersFor(`rotating ${index}`);
