@@ -60,7 +60,7 @@ export const crashRows: readonly Row[] = [
     ofShort(["prefix"]),
   ),
   crashRow(
-    { number: 2, fault: "any subset of the unflushed writes", leaves: "P1", cases: 600_000 },
+    { number: 2, fault: "any subset of the unflushed writes", leaves: "P1", cases: 500_000 },
     async (index) => {
       const { check, options } = await crashesOf(
         wideSequence(index),

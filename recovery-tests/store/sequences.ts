@@ -85,7 +85,7 @@ export function crowdedSequence(index: number): Step[] {
   return steps;
 }
 
-/** On what is there from the beginning: blocks are staged on one subvolume, the snapshot deleted. */
+/** On what is there from the beginning: blocks are staged on one of them, the snapshot deleted. */
 function inCrowd(step: Step, below: (bound: number) => number): Step {
   if (step.do === "delete") return { ...step, on: 2 };
   if (step.do === "abandon") return { ...step, on: 1 };

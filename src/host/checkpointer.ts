@@ -95,7 +95,7 @@ export class Checkpointer {
 
   /** Steps 1 to 4. */
   async #write(): Promise<void> {
-    const { state, committer, pending } = this.#parts;
+    const { state, committer, pending, health } = this.#parts;
     const sealed = committer.sealAndFlush();
     const written = pending.writeOut();
     written.catch(() => undefined);
@@ -104,10 +104,8 @@ export class Checkpointer {
     // It may fail before the environment has asked for it.
     const settled = secured.catch(() => undefined);
     try {
-      await this.#commit(frozen, secured);
-    } catch (cause) {
-      // At once: what it has to wait for below may take a while.
-      throw this.#parts.health.fail("a checkpoint", cause);
+      // A failure is told at once: what it has to wait for below may take a while.
+      await health.final("a checkpoint", this.#commit(frozen, secured));
     } finally {
       await settled;
     }

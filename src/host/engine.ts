@@ -276,7 +276,7 @@ export class Engine {
     const { journalSize, cacheSize, maxDirty } = this.#limits;
     this.health.checkWritable();
     const isTooMuch = (): boolean => this.pending.bytes + this.committer.waitingBytes >= maxDirty;
-    if (isTooMuch()) this.writeOut().catch(() => undefined);
+    if (isTooMuch()) this.pending.writeOut().catch(() => undefined);
     // No longer than it takes: the disk has the rest to do while the next data comes in.
     while (isTooMuch() && this.pending.isWriting) {
       await this.pending.oldestWritten();
@@ -286,11 +286,6 @@ export class Engine {
     if (full) await this.checkpointer.run();
     // Files are recycled back to the older of two checkpoints, so one may not be enough.
     if (this.#journal.usedBytes >= journalSize) await this.checkpointer.run();
-  }
-
-  /** Writes all pending data to its place. */
-  async writeOut(): Promise<void> {
-    await this.pending.writeOut();
   }
 
   /** Writes whole blocks to their place now; they must be held. */
@@ -349,7 +344,7 @@ export class Engine {
 
   #startBackground(): void {
     this.reclaimer.start();
-    if (this.#wantsWriteOut()) this.writeOut().catch(() => undefined);
+    if (this.#wantsWriteOut()) this.pending.writeOut().catch(() => undefined);
     if (this.#wantsCheckpoint()) this.checkpointer.run().catch(() => undefined);
   }
 

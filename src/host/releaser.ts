@@ -104,11 +104,8 @@ export class Releaser {
     const { state, device, allocator, health } = this.#parts;
     const { geometry } = state;
     for (const { pblock, count, guarded } of holes) {
-      try {
-        await device.discard(addressOf(geometry, pblock), count * geometry.blockSize);
-      } catch (cause) {
-        throw health.fail("a discard", cause);
-      }
+      const discarded = device.discard(addressOf(geometry, pblock), count * geometry.blockSize);
+      await health.final("a discard", discarded);
       for (const run of guarded) allocator.unhold(run);
       for (const run of guarded) this.guardedBlocks -= run.count;
     }

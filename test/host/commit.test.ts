@@ -329,7 +329,7 @@ describe("point 7: snapshots with live cookies", () => {
     const staging = await clone.reserve(1, B);
     await stage(clone, staging, 16 * B, blocks("z"));
     await clone.write(16 * B, blocks("z"));
-    await store.engineOf(host).writeOut();
+    await store.engineOf(host).pending.writeOut();
     const after = await store.crash(() => 0.99).open();
     expectBytes(await after.get("disk").read(16 * B, B), blocks("x"));
     expectBytes(await after.get("clone").read(16 * B, B), Buffer.alloc(B));

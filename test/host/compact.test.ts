@@ -15,7 +15,7 @@ it("blocks that go to their place while they are read are no damage", async () =
   const read = engine.device.read.bind(engine.device);
   engine.device.read = async (target, offset) => {
     await read(target, offset);
-    await engine.writeOut();
+    await engine.pending.writeOut();
   };
   const { problems, bytesMoved } = await host.compact();
   expect(problems).toEqual([]);

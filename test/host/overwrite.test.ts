@@ -241,7 +241,7 @@ describe("I4", () => {
     const writes: Promise<void>[] = [];
     store.onOperation = (operation) => {
       if (operation.kind !== "discard" || writes.length > 0) return;
-      writes.push(disk.write(100 * B, blocks("kept", 40)), store.engineOf(host).writeOut());
+      writes.push(disk.write(100 * B, blocks("kept", 40)), store.engineOf(host).pending.writeOut());
     };
     await host.checkpoint();
     await Promise.all(writes);
