@@ -3,7 +3,7 @@
  * machine. Prints one table, writes one JSON file with the facts of the machine, and draws charts.
  * `docs/performance.md` explains each figure.
  *
- *     npm run bench                      everything; about 25 minutes
+ *     npm run bench                      everything; half an hour
  *     npm run bench -- --quick           a look in under two minutes
  *     npm run bench -- --only nbd        one part: nbd, library or size
  */
