@@ -10,6 +10,7 @@ import { join } from "node:path";
 import { rowOf } from "./matrix.ts";
 import { parseOptions, type RunOptions, usage } from "./options.ts";
 import { runPlanted } from "./planted/run.ts";
+import { showProgress } from "./progress.ts";
 import { runSearch } from "./search.ts";
 import { addTo, formatSummary, grouped, type RunSummary } from "./summary.ts";
 import type { Job, Message } from "./worker.ts";
@@ -52,7 +53,7 @@ async function runMatrix(): Promise<boolean> {
   await Promise.all(Array.from({ length: processes }, (_, part) => runPart(part)));
   summary.distinct = countDistinct();
   summary.seconds = (performance.now() - began) / 1000;
-  if (process.stderr.isTTY) process.stderr.write("\r\x1b[K");
+  showProgress("");
   console.log(formatSummary(summary));
   const { json } = options;
   if (json !== undefined) writeFileSync(json, JSON.stringify(summary, undefined, 2));
@@ -85,7 +86,7 @@ function runPart(part: number): Promise<void> {
       addTo(summary, rowOf(row), { ...result, seconds });
       if (rowOf(row).hasStates) summary.statesSeconds = (performance.now() - began) / 1000;
     }
-    showProgress();
+    showMatrixProgress();
   });
   return new Promise((resolve, reject) => {
     child.once("error", reject);
@@ -96,11 +97,10 @@ function runPart(part: number): Promise<void> {
   });
 }
 
-function showProgress(): void {
-  if (!process.stderr.isTTY) return;
+function showMatrixProgress(): void {
   const parts = Array.from(progress.values(), ({ row, cases }) => `row ${row}: ${grouped(cases)}`);
   const distinct = [...progress.values()].reduce((sum, part) => sum + part.distinct, 0);
-  process.stderr.write(`\r\x1b[K${parts.join(", ")}; ${grouped(distinct)} distinct states`);
+  showProgress(`${parts.join(", ")}; ${grouped(distinct)} distinct states`);
 }
 
 /** A state that two processes tried counts once. */

@@ -3,8 +3,9 @@
  * chooses, a few states of each. The matrix tries the same cases in every run, and much of each.
  */
 import { randomInt } from "node:crypto";
-import { type Catch, huntOne } from "./planted/hunting.ts";
+import { huntOne } from "./planted/hunting.ts";
 import { storyOfCatch } from "./planted/table.ts";
+import { showProgress } from "./progress.ts";
 import { grouped } from "./summary.ts";
 
 /** Of the processor; then a new hunt begins somewhere else. */
@@ -23,26 +24,22 @@ export interface SearchOptions {
 export async function runSearch({ minutes, processes, rows }: SearchOptions): Promise<boolean> {
   const end = performance.now() + minutes * 60_000;
   const secondsLeft = (): number => (end - performance.now()) / 1000;
-  const found: Catch[] = [];
   let states = 0;
+  let violations = 0;
   const lane = async (): Promise<void> => {
     while (secondsLeft() > 0) {
       const seconds = Math.min(secondsLeft(), SECONDS_PER_HUNT);
       const hunt = await huntOne(undefined, { seconds, rows, from: randomInt(CASES) });
       states += hunt.states;
       if (hunt.row !== undefined) {
-        found.push(hunt);
+        violations++;
         console.log(storyOfCatch(hunt).join("\n"));
       }
-      showProgress(`${grouped(states)} cases, ${found.length} violations`);
+      showProgress(`${grouped(states)} cases, ${violations} violations`);
     }
   };
   await Promise.all(Array.from({ length: processes }, lane));
   showProgress("");
-  console.log(`${grouped(states)} cases from places chosen by chance, ${found.length} violations`);
-  return found.length === 0;
-}
-
-function showProgress(text: string): void {
-  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}`);
+  console.log(`${grouped(states)} cases from places chosen by chance, ${violations} violations`);
+  return violations === 0;
 }

@@ -2,6 +2,7 @@
  * The tests of the tests: hunts every planted bug with the rows of the matrix, and says what caught
  * each. Part of `npm run test:recovery`; alone with `--only planted`.
  */
+import { showProgress } from "../progress.ts";
 import { bugOf, bugs } from "./bugs.ts";
 import { huntAll, huntOne, isBroken } from "./hunting.ts";
 import { formatCatches, storyOfCatch, writeTable } from "./table.ts";
@@ -32,10 +33,10 @@ export async function runPlanted({
     processes,
     onCatch: ({ bug }) => {
       done++;
-      if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${done}/${chosen.length}: ${bug}`);
+      showProgress(`${done}/${chosen.length}: ${bug}`);
     },
   });
-  if (process.stderr.isTTY) process.stderr.write("\r\x1b[K");
+  showProgress("");
   console.log(formatCatches(catches));
   const broken = catches.filter(isBroken);
   for (const one of broken) console.log(`"${one.bug}" cannot run: ${one.message}`);

@@ -1,4 +1,4 @@
-/** Rows 1 to 7: loss of power, in every way that it can come. */
+/** Rows 1 to 7, 23, 24, 27 and 28: loss of power, in every way that it can come. */
 import { type CrashKind, crashKinds } from "blockspace/testing";
 import { type Case, crashRow, type Row } from "../row.ts";
 import { crashCheck, olderCheck, rottenCheck, secondCreationCheck } from "../store/checks.ts";

@@ -50,13 +50,8 @@ export function wideSequence(index: number): Step[] {
 }
 
 /** What changes whole maps, or moves blocks, in the midst of all the rest. */
-const crowd = [...together, ...changes, "interrupted", "preallocate", "writeZeroes"].concat([
-  "compact",
-  "compact",
-  "snapshot",
-  "rollback",
-  "delete",
-]);
+const crowded = ["interrupted", "preallocate", "writeZeroes", "compact", "compact", "snapshot"];
+const crowd = [...together, ...changes, ...crowded, "rollback", "delete"];
 
 /**
  * Everything at once: the cleaner, snapshots, a rollback and a delete among writes and commits,
@@ -67,16 +62,16 @@ export function crowdedSequence(index: number): Step[] {
   const below = numbersFor(`crowded ${index}`);
   const before = ["write", "snapshot", "clone", "transact", "checkpoint"][below(5)]!;
   const steps = [makeStep(before, `crowded ${index} before`)];
-  let mayDelete = true;
+  /** What comes once in a turn, or once at all. */
+  const spent = new Set<string>();
   for (let turn = 0; turn < 1 + below(3); turn++) {
     const names = `crowded ${index} ${turn}`;
-    let maySnapshot = true;
+    spent.delete("snapshot");
     const some: Step[] = [];
     for (let i = 0; i < 3 + below(7); i++) {
       const kind = crowd[below(crowd.length)]!;
-      if (kind === "snapshot" ? !maySnapshot : kind === "delete" && !mayDelete) continue;
-      maySnapshot &&= kind !== "snapshot";
-      mayDelete &&= kind !== "delete";
+      if (spent.has(kind)) continue;
+      if (kind === "snapshot" || kind === "delete") spent.add(kind);
       some.push(inCrowd(makeStep(kind, `${names} ${i}`), below));
     }
     const after = ["flush", "checkpoint", "reopen", "compact", "kill"][below(5)]!;

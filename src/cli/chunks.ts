@@ -59,7 +59,8 @@ export function newBuffer(length: number): Buffer {
   return Buffer.allocUnsafeSlow(length);
 }
 
-const ZEROES: Buffer = Buffer.alloc(CHUNK_BYTES);
+/** A chunk of zeroes, not to be changed. */
+export const ZEROES: Buffer = Buffer.alloc(CHUNK_BYTES);
 
 /**
  * The runs of a chunk that are worth writing: whole blocks (and the parts of blocks at its ends)

@@ -4,7 +4,7 @@
  */
 import { MiB } from "../base/units.ts";
 import type { ByteRange } from "../host/host.ts";
-import { CHUNK_BYTES, cut } from "./chunks.ts";
+import { CHUNK_BYTES, cut, ZEROES } from "./chunks.ts";
 import type { Series, SubvolumeAccess } from "./control/store-access.ts";
 import type { ImageTarget } from "./image-target.ts";
 import { InFlight } from "./in-flight.ts";
@@ -63,8 +63,6 @@ export async function copyOut(
     await transfers.settled();
   }
 }
-
-const ZEROES: Uint8Array = new Uint8Array(CHUNK_BYTES);
 
 /** Every byte in order, with where it ends. */
 export async function* allBytes(

@@ -13,7 +13,7 @@ import { FileDirectory } from "../device/file-directory.ts";
 import { codeOf, isMissing } from "../device/medium-error.ts";
 import { DATA_LABEL_SIZE, decodeDataLabel, formatUuid } from "../format/superblock.ts";
 import type { ByteRange } from "../host/host.ts";
-import { type Chunk, CHUNK_BYTES, cut, nonZeroRuns } from "./chunks.ts";
+import { type Chunk, cut, nonZeroRuns, ZEROES } from "./chunks.ts";
 
 export interface ImageTarget {
   /** Puts data in its place; resolves with the bytes that were written for it. */
@@ -76,8 +76,6 @@ export async function putAll(device: Device, { offset, bytes }: Chunk): Promise<
   await device.write([bytes], offset);
   return bytes.length;
 }
-
-const ZEROES: Uint8Array = new Uint8Array(CHUNK_BYTES);
 
 /** Zeroes where there may be other bytes. */
 export async function writeZeroes(device: Device, range: ByteRange): Promise<number> {

@@ -8,7 +8,7 @@ import { type FileHandle, open } from "node:fs/promises";
 import { BlockspaceError } from "../base/errors.ts";
 import { FileDevice } from "../device/file-device.ts";
 import type { ByteRange } from "../host/host.ts";
-import { dataRanges, systemSeek } from "./data-ranges.ts";
+import { dataRanges, type Seek, systemSeek } from "./data-ranges.ts";
 import {
   blockTarget,
   type ImageTarget,
@@ -54,13 +54,15 @@ async function fileUpdate(path: string, { from, to }: UpdateOptions): Promise<Im
     await handle.close();
     throw error;
   }
+  const seek = systemSeek();
   const close = async (): Promise<void> => {
     await device.close();
     await handle.close();
   };
   return {
     put: (chunk) => putAll(device, chunk),
-    clear: (range) => clear(device, handle, range),
+    clear: (range) =>
+      typeof seek === "function" ? clear(device, handle, range, seek) : writeZeroes(device, range),
     async finish() {
       if (to < from) await handle.truncate(to);
       await device.flush();
@@ -71,13 +73,15 @@ async function fileUpdate(path: string, { from, to }: UpdateOptions): Promise<Im
 }
 
 /** Punches a hole; where the file system leaves data in it, there are zeroes to be written. */
-async function clear(device: FileDevice, { fd }: FileHandle, range: ByteRange): Promise<number> {
-  const { offset, length } = range;
-  await device.discard(offset, length);
-  const seek = systemSeek();
-  if (typeof seek !== "function") return writeZeroes(device, range);
+async function clear(
+  device: FileDevice,
+  { fd }: FileHandle,
+  range: ByteRange,
+  seek: Seek,
+): Promise<number> {
+  await device.discard(range.offset, range.length);
   let written = 0;
-  for (const left of dataRanges(fd, { offset, length }, seek)) {
+  for (const left of dataRanges(fd, range, seek)) {
     written += await writeZeroes(device, left);
   }
   return written;

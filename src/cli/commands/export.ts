@@ -5,9 +5,8 @@
 import { type Command, Option } from "commander";
 import { BlockspaceError } from "../../base/errors.ts";
 import { formatSize } from "../../base/units.ts";
-import type { ByteRange } from "../../host/host.ts";
 import { addExamples, addJsonOption, type JsonOption, UsageError } from "../arguments.ts";
-import type { StoreAccess, SubvolumeAccess } from "../control/store-access.ts";
+import type { StoreAccess } from "../control/store-access.ts";
 import { allBytes, copyOut, stretchesOf } from "../copy-out.ts";
 import type { ImageTarget } from "../image-target.ts";
 import { withReadOnlyHost } from "../open-store.ts";
@@ -105,11 +104,12 @@ async function exportImage(
   const subvolume = host.get(name);
   const { size } = subvolume;
   if (since !== undefined) checkSnapshot(host, since);
-  const ranges = since === undefined ? undefined : changesSince(host, since, subvolume);
+  const whole = { offset: 0, length: size };
   const target = await targetFor(session, host, options, size);
   session.detail(`exporting to ${options.file}`);
   let bytesWritten: number;
   try {
+    const ranges = since === undefined ? [whole] : host.diff(since, name, whole);
     const stretches = stretchesOf(subvolume, ranges);
     const { signal } = session;
     bytesWritten = await withProgress(session, `export ${name}`, size, (progress) =>
@@ -144,20 +144,9 @@ async function targetFor(
 
 /** Only of a snapshot is it known that it holds what it held when an image was made of it. */
 function checkSnapshot(store: StoreAccess, name: string): void {
-  const { name: subvolume } = store.get(name);
-  if (store.list().some((info) => info.name === subvolume && info.readOnly)) return;
-  const what = `"${subvolume}" is no snapshot; --since takes the name of one`;
-  throw new BlockspaceError("EINVAL", what, { subvolume });
-}
-
-/** Where a subvolume may differ from a snapshot, up to its own end. */
-async function* changesSince(
-  store: StoreAccess,
-  since: string,
-  { name, size }: SubvolumeAccess,
-): AsyncGenerator<ByteRange, void> {
-  for await (const { offset, length } of store.diff(since, name)) {
-    const end = Math.min(size, offset + length);
-    if (offset < end) yield { offset, length: end - offset };
-  }
+  // Throws where there is none of the name.
+  store.get(name);
+  if (store.list().some((info) => info.name === name && info.readOnly)) return;
+  const what = `"${name}" is no snapshot; --since takes the name of one`;
+  throw new BlockspaceError("EINVAL", what, { subvolume: name });
 }

@@ -58,10 +58,9 @@ const calls: Calls = {
     find(host, which).write(offset, Buffer.from(data, "base64")),
   extents: (host, which: Reference, end: number, from: number) =>
     part(find(host, which).extents(from, end - from), ({ offset, length }) => offset + length),
-  diff: (host, first: Reference, second: Reference, from: number) => {
+  diff: (host, first: Reference, second: Reference, end: number, from: number) => {
     const [a, b] = [find(host, first), find(host, second)];
-    const length = Math.max(0, Math.max(a.size, b.size) - from);
-    const ranges = host.diff(a.name, b.name, { offset: from, length });
+    const ranges = host.diff(a.name, b.name, { offset: from, length: end - from });
     return part(ranges, (range) => range.offset + range.length);
   },
 };

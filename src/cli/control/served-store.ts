@@ -37,6 +37,8 @@ interface State {
   importsUnderWay: string[];
 }
 
+const ANYWHERE: ByteRange = { offset: 0, length: Number.MAX_SAFE_INTEGER };
+
 interface Waiting {
   resolve: (value: unknown) => void;
   reject: (error: Error) => void;
@@ -125,8 +127,10 @@ export class ServedStore implements StoreAccess {
     return new ServedSubvolume(this, this.#refer(name));
   }
 
-  diff(a: string, b: string): AsyncGenerator<ByteRange, void> {
-    return this.series<ByteRange>("diff", [this.#refer(a), this.#refer(b)]);
+  diff(a: string, b: string, within: ByteRange = ANYWHERE): AsyncGenerator<ByteRange, void> {
+    const { offset, length } = within;
+    const args = [this.#refer(a), this.#refer(b), offset + length];
+    return this.series<ByteRange>("diff", args, offset);
   }
 
   /** From here on it is the same subvolume, whatever is renamed. */

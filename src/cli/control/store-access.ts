@@ -32,7 +32,7 @@ export interface StoreAccess {
   statistics(): Statistics;
   usage(): Map<string, Usage> | Promise<Map<string, Usage>>;
   get(name: string): SubvolumeAccess;
-  diff(a: string, b: string): Series<ByteRange>;
+  diff(a: string, b: string, within?: ByteRange): Series<ByteRange>;
   create(name: string, options: WaitOptions & { size: number }): Promise<SubvolumeAccess>;
   snapshot(source: string, name: string, options?: WaitOptions): Promise<unknown>;
   clone(source: string, name: string, options?: WaitOptions): Promise<unknown>;
